@@ -1,0 +1,90 @@
+# Every command of the project. `make help` lists them; `make check` is exactly what CI runs.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+unexport VIRTUAL_ENV
+
+BIN := .venv/bin
+UV := $(BIN)/uv
+PYTEST := $(BIN)/pytest
+EDITABLES := --no-deps --no-build-isolation -e otel -e services
+LOCK := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+	--no-emit-index-url --no-emit-find-links --no-emit-package voxtrace --no-emit-package voxtrace-services
+
+help: ## list the targets
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
+
+##: set-up ---------------------------------------------------------------
+$(UV): requirements/uv.txt
+	deploy/native/bootstrap .venv requirements/uv.txt
+
+.venv/.demo: requirements/demo.txt otel/pyproject.toml services/pyproject.toml | $(UV)
+	$(UV) pip install --quiet --python .venv --require-hashes -r requirements/demo.txt
+	$(UV) pip install --quiet --python .venv $(EDITABLES)
+	touch $@
+
+.venv/.dev: requirements/dev.txt .venv/.demo
+	$(UV) pip install --quiet --python .venv --require-hashes -r requirements/dev.txt
+	touch $@
+
+.venv-whisper/.whisper: requirements/whisper.txt otel/pyproject.toml services/pyproject.toml | $(UV)
+	$(UV) venv --quiet --allow-existing --python .venv/bin/python .venv-whisper
+	$(UV) pip install --quiet --python .venv-whisper --require-hashes -r requirements/whisper.txt
+	$(UV) pip install --quiet --python .venv-whisper $(EDITABLES)
+	touch $@
+
+setup: .venv/.dev ## install what development needs into .venv
+	$(BIN)/python -m voxtrace_services.native install tests
+	$(BIN)/python -m voxtrace_services.native build
+
+##: run ------------------------------------------------------------------
+demo: .venv/.demo ## run one upload on real parts and show its trace (AUDIO=any.wav|mp3|flac|ogg)
+	@$(BIN)/python -m voxtrace_services.native install demo
+	@$(BIN)/voxtrace demo $(if $(AUDIO),"$(AUDIO)")
+
+up: .venv/.demo ## start the pipeline and leave it running (FULL=1: with Collector, Jaeger, Prometheus)
+	@$(BIN)/python -m voxtrace_services.native install $(if $(FULL),full,demo)
+	@$(BIN)/voxtrace up $(if $(FULL),--full)
+
+down: ## stop what `make up` started
+	@$(BIN)/voxtrace down
+
+##: check ----------------------------------------------------------------
+format: .venv/.dev ## rewrite the code in the house style
+	$(BIN)/ruff format . && $(BIN)/ruff check --fix .
+
+lint: .venv/.dev ## style, import directions
+	$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/lint-imports --no-cache
+
+types: .venv/.dev ## mypy strict on both dists and on the public API as a user writes it
+	$(BIN)/mypy && $(BIN)/mypy tests/typing/api.py
+
+unit: .venv/.dev ## fast tests, no real parts
+	$(PYTEST) tests/unit
+
+contract: setup ## one suite per seam, on the in-memory adapter and on the real part
+	$(PYTEST) tests/contract
+
+integration: setup ## each part of ours on real parts
+	$(PYTEST) tests/integration -m "not whisper"
+
+whisper: setup .venv-whisper/.whisper ## a job through the real openai-whisper (torch is large: a venv of its own)
+	.venv-whisper/bin/pytest tests/integration/whisper
+
+e2e: setup ## the whole pipeline on RabbitMQ, Collector, Jaeger and Prometheus
+	$(PYTEST) tests/e2e
+
+rules: setup ## Prometheus and Collector configuration, checked by their own tools
+	$(PYTEST) tests/rules
+
+test: unit contract integration whisper rules e2e ## set up and test everything
+
+check: lint types test ## exactly what CI runs
+
+lock: $(UV) ## renew the hashed requirement files from the pyproject files
+	$(LOCK) requirements/uv.in -o requirements/uv.txt
+	$(LOCK) pyproject.toml --group dev -o requirements/dev.txt
+	$(LOCK) pyproject.toml --group demo -c requirements/dev.txt -o requirements/demo.txt
+	$(LOCK) --group whisper -o requirements/whisper.txt
+
+.PHONY: help setup demo up down format lint types unit contract integration whisper e2e rules test check lock

@@ -1,0 +1,7 @@
+"""One instrumentor per speech engine; an engine that is absent is left alone."""
+
+from voxtrace.engines.apertium import ApertiumInstrumentor
+from voxtrace.engines.espeak_ng import EspeakNgInstrumentor
+from voxtrace.engines.faster_whisper import FasterWhisperInstrumentor
+
+__all__ = ["ApertiumInstrumentor", "EspeakNgInstrumentor", "FasterWhisperInstrumentor"]

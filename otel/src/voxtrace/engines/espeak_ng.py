@@ -1,0 +1,87 @@
+"""eSpeak NG: one `text_to_speech` span per run of the `espeak-ng` program."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, Final
+
+from voxtrace import semconv
+from voxtrace.engines._arguments import parse
+from voxtrace.engines._commands import CommandEngine, CommandInstrumentor, Outcome, Request, Run
+from voxtrace.engines._texts import count_words, decoded
+from voxtrace.engines._wav import HEAD_BYTES, wav_seconds
+
+if TYPE_CHECKING:
+    from opentelemetry.util.types import AttributeValue
+
+    from voxtrace.engines._arguments import Arguments
+
+_VALUED: Final = "abdfgklpPsvw"
+_VALUED_LONG: Final = frozenset({"path", "phonout", "sep", "split"})
+#: Runs that say nothing aloud: a listing, a dictionary, or phonemes alone (-q).
+_SILENT: Final = {
+    "h", "q", "help", "version", "voices",
+    "compile", "compile-debug", "compile-mbrola", "compile-intonations", "compile-phonemes",
+}  # fmt: skip
+#: Voices as eSpeak names them ("es", "en-gb"); what else stands there may be anything.
+_VOICE: Final = re.compile(r"[A-Za-z][\w-]{1,31}")
+
+
+class _EspeakNg:
+    program = "espeak-ng"
+    provider = "espeak_ng"
+    operation = semconv.OPERATION_TEXT_TO_SPEECH
+
+    def request(self, argv: list[str]) -> Request | None:
+        """Read the voice: it is to eSpeak what a model is to others."""
+        arguments = _parse(argv)
+        if _SILENT & arguments.options.keys():
+            return None
+        # eSpeak takes any variant ("es+f3") without complaint, so that one is no name for a metric.
+        voice = arguments.options.get("v", "").partition("+")[0]
+        model = voice if _VOICE.fullmatch(voice) else None
+        return Request(model, {semconv.GEN_AI_OUTPUT_TYPE: "speech"})
+
+    def outcome(self, run: Run) -> Outcome:
+        """Count the text, and measure the audio wherever it went."""
+        arguments = _parse(run.argv)
+        found: dict[str, AttributeValue] = {}
+        text = _text(arguments, run)
+        if text is not None:
+            found[semconv.SPEECH_TTS_CHARACTER_COUNT] = len(text.strip())
+            found[semconv.SPEECH_TTS_WORD_COUNT] = count_words(text)
+        return Outcome(found, audio_seconds=_audio_seconds(arguments, run))
+
+
+class EspeakNgInstrumentor(CommandInstrumentor):
+    """Instruments `espeak-ng` when it is run by `subprocess`."""
+
+    scope: ClassVar[str] = "voxtrace.engines.espeak_ng"
+    engine: ClassVar[CommandEngine] = _EspeakNg()
+
+
+def _parse(argv: list[str]) -> Arguments:
+    return parse(argv, valued=_VALUED, valued_long=_VALUED_LONG)
+
+
+def _text(arguments: Arguments, run: Run) -> str | None:
+    if "f" in arguments.options:
+        return None
+    if arguments.words and "stdin" not in arguments.options:
+        return arguments.words[0]
+    return decoded(run.input)
+
+
+def _audio_seconds(arguments: Arguments, run: Run) -> float | None:
+    if "split" in arguments.options:
+        return None  # several files, of which the first has the name
+    if "w" in arguments.options:
+        path = Path(run.folder or "", arguments.options["w"])
+        if not path.is_file():
+            return None
+        with path.open("rb") as file:
+            return wav_seconds(file.read(HEAD_BYTES), path.stat().st_size)
+    if "stdout" in arguments.options and isinstance(run.output, bytes):
+        return wav_seconds(run.output[:HEAD_BYTES], len(run.output))
+    return None

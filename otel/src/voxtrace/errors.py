@@ -1,0 +1,18 @@
+"""
+The errors that Voxtrace raises or asks for, as one tree.
+
+    VoxtraceError
+    └── HealthCheckError        raised by your own checks, to publish a reason
+
+Setting up and running telemetry raises nothing: what goes wrong is logged.
+"""
+
+__all__ = ["HealthCheckError", "VoxtraceError"]
+
+
+class VoxtraceError(Exception):
+    """The root of all errors that carry this library's name."""
+
+
+class HealthCheckError(VoxtraceError):
+    """A health check failed for a reason that may be published as it is."""

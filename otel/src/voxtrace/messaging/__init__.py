@@ -1,0 +1,22 @@
+"""
+RabbitMQ tracing for pika: one span per publish, one per message processed, one per wait in a queue.
+
+How to read the package, from the outside in:
+
+- `instrumentor`: what is replaced in pika, and how it is put back.
+- `publication`: a publish, from the call to the broker's confirm (PRODUCER span).
+- `consumer`: a message reaches a callback; starts its span, runs the callback once.
+- `delivery`: a message in a consumer's hands, from delivery to settlement (CONSUMER span).
+- `ledger`: which deliveries are unsettled on which channel.
+- `wait`: when a message was enqueued, and the back-dated span from then to delivery.
+- `propagation`: trace context in and out of AMQP headers; hostile headers end here.
+- `destination`, `attributes`, `names`: what things are called.
+- `failure`: what an error looks like on a span.
+- `telemetry`: the tracer and the instruments.
+
+It needs the OpenTelemetry API and pika alone. A user's callback runs once, outside `voxtrace._guard`.
+"""
+
+from voxtrace.messaging.instrumentor import PikaInstrumentor
+
+__all__ = ["PikaInstrumentor"]

@@ -1,0 +1,124 @@
+"""A message reaches a callback."""
+
+import functools
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from opentelemetry import context, trace
+from opentelemetry.context import Context
+from opentelemetry.trace import Link, SpanContext, SpanKind
+
+from voxtrace._guard import guarded
+from voxtrace.messaging import attributes, failure, wait
+from voxtrace.messaging.delivery import Delivery
+from voxtrace.messaging.destination import consumed_from
+from voxtrace.messaging.ledger import Ledger
+from voxtrace.messaging.propagation import extract, suppressed
+from voxtrace.messaging.telemetry import Telemetry
+
+OnMessage = Callable[[Any, Any, Any, Any], Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Consumer:
+    """One `basic_consume`: remembers its queue, since a delivery does not name it."""
+
+    telemetry: Telemetry
+    ledger: Ledger
+    queue: str
+    auto_ack: bool
+
+    def traced(self, callback: OnMessage) -> OnMessage:
+        """A callback that runs `callback` exactly once, inside the message's span."""
+
+        @functools.wraps(callback, updated=())
+        def on_message(channel: Any, method: Any, properties: Any, body: Any) -> Any:
+            delivery = self.begin(channel, method, properties)
+            if delivery is None:
+                return callback(channel, method, properties, body)
+            token = context.attach(delivery.context)
+            try:
+                result = callback(channel, method, properties, body)
+            except BaseException as error:
+                delivery.raised(error)
+                raise
+            else:
+                delivery.returned()
+                return result
+            finally:
+                context.detach(token)
+
+        return on_message
+
+    def begin(self, channel: Any, method: Any, properties: Any) -> Delivery | None:
+        """Starts the span of a message; None where it is not to be traced."""
+        with guarded("start the span of a delivered message"):
+            current = context.get_current()
+            if self.telemetry.enabled and not suppressed(current):
+                return self._begin(current, channel, method, properties)
+        return None
+
+    def _begin(self, current: Context, channel: Any, method: Any, properties: Any) -> Delivery:
+        headers = getattr(properties, "headers", None)
+        remarks = failure.remarks(headers)
+        parent, creation = extract(headers, current)
+        destination = consumed_from(method.exchange, method.routing_key, self.queue)
+        span_attributes = {
+            **attributes.operation("process", "process", destination),
+            **attributes.message(method.routing_key, properties),
+            **attributes.server(channel),
+            **attributes.delivery(method, headers, self.queue),
+        }
+        started = time.time_ns()
+        span = self.telemetry.tracer.start_span(
+            f"process {destination.label}",
+            parent,
+            SpanKind.CONSUMER,
+            span_attributes,
+            _links(creation, current),
+            started,
+        )
+        delivery = Delivery(
+            telemetry=self.telemetry,
+            span=span,
+            parent=parent,
+            started=started,
+            destination=destination,
+            attributes=span_attributes,
+            auto_ack=self.auto_ack,
+            remarks=remarks,
+        )
+        # Guarded apart: a span that was started must be handed on, to be ended.
+        with guarded("note a delivered message"):
+            self._note(delivery, channel, method, headers, creation)
+        return delivery
+
+    def _note(
+        self, delivery: Delivery, channel: Any, method: Any, headers: object, creation: SpanContext | None
+    ) -> None:
+        if not self.auto_ack:
+            self.ledger.open(attributes.transport(channel), method.delivery_tag, delivery)
+        measured = self.telemetry.measured(delivery.attributes, delivery.destination)
+        self.telemetry.consumed.add(1, measured, delivery.context)
+        # A redelivered message was in a consumer's hands meanwhile; when it came back only the broker knows.
+        waited = None if method.redelivered else wait.measure(headers, delivery.started)
+        if waited is not None:
+            # A message without creation context has no trace but the one that starts here.
+            wait.report(
+                self.telemetry,
+                waited,
+                queue=self.queue,
+                parent=delivery.parent if creation is not None else delivery.context,
+                attributes=delivery.attributes,
+            )
+
+
+def _links(creation: SpanContext | None, current: Context) -> list[Link]:
+    links = [] if creation is None else [Link(creation)]
+    ambient = trace.get_current_span(current)
+    # A thread keeps the context it was started in; a span that is over is no circumstance of this delivery.
+    if ambient.is_recording():
+        links.append(Link(ambient.get_span_context()))
+    return links

@@ -1,0 +1,23 @@
+"""The AMQP headers that are read and written, and the values that say what became of a message."""
+
+from typing import Final
+
+SYSTEM: Final = "rabbitmq"
+
+HEADER_ENQUEUED_AT: Final = "voxtrace-enqueued-at"
+"""When the producer sent the message, in ms since the epoch; the AMQP timestamp knows whole seconds only."""
+HEADER_BROKER_TIMESTAMP: Final = "timestamp_in_ms"
+"""When the broker took the message, written by RabbitMQ's timestamp interceptor or plugin."""
+HEADER_ATTEMPT: Final = "x-attempt"
+HEADER_DELIVERY_COUNT: Final = "x-delivery-count"
+HEADER_EXCEPTION_TYPE: Final = "x-exception-type"
+"""A republished message names the failure of the one being processed (as Spring AMQP's recoverer does)."""
+
+ACK: Final = "ack"
+NACK: Final = "nack"
+REJECT: Final = "reject"
+REQUEUE: Final = "requeue"
+CHANNEL_CLOSED: Final = "channel_closed"
+ERROR_REJECTED: Final = "rejected"
+ERROR_OTHER: Final = "_OTHER"
+"""What OpenTelemetry says for an error type that is not to be repeated."""

@@ -1,0 +1,118 @@
+"""A publish, from the call to the broker's answer."""
+
+import copy
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from opentelemetry import context, trace
+from opentelemetry.context import Context
+from opentelemetry.trace import Link, Span, SpanKind
+from opentelemetry.util.types import AttributeValue
+
+from voxtrace._guard import guarded
+from voxtrace.messaging import attributes, failure
+from voxtrace.messaging.delivery import Delivery
+from voxtrace.messaging.destination import Destination, published_to
+from voxtrace.messaging.propagation import extract, inject, suppressed
+from voxtrace.messaging.telemetry import Telemetry, record
+
+_PUBLISHING = "voxtrace-messaging-publishing"
+
+
+@dataclass(slots=True, kw_only=True)
+class Publication:
+    """
+    One publish under way, with its PRODUCER span.
+
+    Attributes:
+        properties: A copy of the caller's properties that carries the span's context.
+        context: To be current while pika publishes; marks the publish as already traced.
+    """
+
+    properties: Any
+    context: Context
+    span: Span
+    started: int
+    telemetry: Telemetry
+    destination: Destination
+    attributes: dict[str, AttributeValue]
+
+    def finish(self, error: BaseException | None) -> None:
+        """Ends the span, as an error if pika raised, and counts the message."""
+        with guarded("end the span of a publish"):
+            ended = max(time.time_ns(), self.started)
+            try:
+                error_type = None if error is None else failure.mark_exception(self.span, error)
+                measured = self.telemetry.measured(self.attributes, self.destination, error_type=error_type)
+                self.telemetry.sent.add(1, measured, self.context)
+                record(self.telemetry.operation_duration, ended - self.started, measured, self.context)
+            finally:
+                self.span.end(ended)
+
+
+def begin(
+    telemetry: Telemetry, channel: Any, exchange: Any, routing_key: Any, properties: Any
+) -> Publication | None:
+    """Starts a publish; None where it is not to be traced, or is part of one that is."""
+    with guarded("start the span of a publish"):
+        current = context.get_current()
+        if telemetry.enabled and not suppressed(current) and not current.get(_PUBLISHING):
+            Delivery.note_failure(current, getattr(properties, "headers", None))
+            destination = published_to(exchange, routing_key)
+            described = {
+                **attributes.operation("publish", "send", destination),
+                **attributes.message(routing_key, properties),
+                **attributes.server(channel),
+            }
+            return _start(telemetry, current, properties, destination, described)
+    return None
+
+
+def _start(
+    telemetry: Telemetry,
+    current: Context,
+    properties: Any,
+    destination: Destination,
+    described: dict[str, AttributeValue],
+) -> Publication:
+    copied = copy.copy(properties) if properties is not None else _no_properties()
+    parent, links = _lineage(copied.headers, current)
+    started = time.time_ns()
+    span = telemetry.tracer.start_span(
+        f"publish {destination.label}", parent, SpanKind.PRODUCER, described, links, started
+    )
+    spanned = trace.set_span_in_context(span, parent)
+    copied.headers = inject(copied.headers, spanned)
+    return Publication(
+        properties=copied,
+        context=context.set_value(_PUBLISHING, True, spanned),
+        span=span,
+        started=started,
+        telemetry=telemetry,
+        destination=destination,
+        attributes=described,
+    )
+
+
+def _lineage(headers: object, current: Context) -> tuple[Context, list[Link]]:
+    """
+    The parent of a publish, and links to what else it descends from.
+
+    A message forwarded with its old headers has a creation context already: it is continued where nothing
+    else is current, and linked to otherwise.
+    """
+    if not headers:
+        return current, []
+    continued, creation = extract(headers, current)
+    if creation is None:
+        return current, []
+    if trace.get_current_span(current).get_span_context().is_valid:
+        return current, [Link(creation)]
+    return continued, []
+
+
+def _no_properties() -> Any:
+    import pika  # noqa: PLC0415 - pika may be absent; whoever publishes has it
+
+    return pika.BasicProperties()

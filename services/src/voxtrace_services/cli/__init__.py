@@ -1,0 +1,1 @@
+"""The `voxtrace` command: run the pipeline, send it audio, read its traces."""

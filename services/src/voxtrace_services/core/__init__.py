@@ -1,0 +1,1 @@
+"""What every service shares: messages, broker, artifacts, settings, logs and start-up."""

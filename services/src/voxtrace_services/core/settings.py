@@ -1,0 +1,58 @@
+"""Every setting of every service, read from `VOXTRACE_*`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+Port = Annotated[int, Field(ge=0, le=65535)]
+Seconds = Annotated[float, Field(ge=0)]
+
+
+def _state(name: str) -> Path:
+    return Path.cwd() / ".voxtrace" / name
+
+
+class Settings(BaseSettings):
+    """The settings; a bad value stops the service at once and names the variable."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="VOXTRACE_", frozen=True, env_ignore_empty=True, extra="ignore"
+    )
+
+    amqp_url: str = "amqp://guest:guest@127.0.0.1:5673/%2F"
+    amqp_heartbeat_seconds: Annotated[int, Field(ge=1)] = 60
+    artifacts_url: str = Field(default_factory=lambda: _state("artifacts").as_uri())
+    database_url: str = Field(default_factory=lambda: f"sqlite:///{_state('gateway.db')}")
+
+    gateway_host: str = "127.0.0.1"
+    gateway_port: Port = 8080
+    health_host: str = "127.0.0.1"
+    health_port: Port = 0
+
+    asr_engine: Literal["faster-whisper", "openai-whisper", "null"] = "faster-whisper"
+    asr_model: str = "tiny.en"
+    translation_engine: Literal["apertium", "null"] = "apertium"
+    synthesis_engine: Literal["espeak-ng", "null"] = "espeak-ng"
+    null_engine_seconds: Seconds = 0.0
+
+    max_upload_bytes: Annotated[int, Field(gt=0)] = 50 * 1024 * 1024
+    max_audio_seconds: Annotated[float, Field(gt=0)] = 600.0
+
+    #: Pauses before each retry; their number plus one is the number of attempts.
+    retry_delays: Annotated[tuple[Seconds, ...], NoDecode] = (1.0, 5.0, 25.0)
+    shutdown_grace_seconds: Seconds = 20.0
+
+    console_host: str = "127.0.0.1"
+    console_port: Port = 8090
+    console_database: str = Field(default_factory=lambda: str(_state("console.duckdb")))
+    console_retention_hours: Annotated[float, Field(gt=0)] = 72.0
+    console_retention_bytes: Annotated[int, Field(gt=0)] = 1024**3
+
+    @field_validator("retry_delays", mode="before")
+    @classmethod
+    def _split(cls, value: Any) -> Any:
+        return [part for part in value.split(",") if part.strip()] if isinstance(value, str) else value

@@ -1,0 +1,100 @@
+"""Reading what the pipeline left behind: job states, traces in Jaeger, series in Prometheus."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import httpx
+import pika
+
+from voxtrace_services.cli.trace import Trace
+from voxtrace_services.native.stack import Stack
+
+T = TypeVar("T")
+#: The trace of whoever sends the uploads.
+STRANGER = "deadbeef" * 4
+#: What each kind of upload says, and what becomes of it.
+KINDS = {
+    "short": 15,  # four seconds of speech
+    "long": 2,  # ten seconds
+    "broken": 1,  # passes the gateway, but no sample of it decodes
+    "never": 1,  # its translation fails for good
+    "once": 1,  # its translation fails once, then works
+}
+
+
+def until(read: Callable[[], T], holds: Callable[[T], bool], seconds: float = 60) -> T:
+    """Poll until what is read holds, and return the last reading either way."""
+    deadline = time.monotonic() + seconds
+    while not holds(value := read()) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    return value
+
+
+@dataclass(frozen=True, kw_only=True)
+class Upload:
+    """One upload after it came to its end."""
+
+    kind: str
+    id: str
+    trace_id: str
+    state: str
+    failure: dict[str, str] | None
+
+
+def send(gateway: str, kind: str, clip: Path) -> dict[str, Any]:
+    """Upload one clip."""
+    answer = httpx.post(
+        f"{gateway}/v1/uploads",
+        files={"audio": (clip.name, clip.read_bytes())},
+        # A stranger's context, which asks not to be sampled: must not become ours.
+        headers={"traceparent": f"00-{STRANGER}-deadbeefdeadbeef-00"},
+        timeout=30,
+    )
+    assert answer.status_code == 202, (kind, answer.text)
+    accepted: dict[str, Any] = answer.json()
+    return accepted
+
+
+def jaeger_trace(pipeline: Stack, trace_id: str) -> Trace:
+    """Read one trace from Jaeger when the gateway's last span of it has arrived and no parent is missing."""
+
+    def read() -> Trace:
+        answer = httpx.get(f"{pipeline.jaeger_url}/api/v3/traces/{trace_id}", timeout=10)
+        document = answer.json()["result"] if answer.status_code == 200 else {}
+        return Trace.from_otlp(document, trace_id)
+
+    def complete(trace: Trace) -> bool:
+        names = {span.name for span in trace.spans}
+        return {"POST /v1/uploads", "process speech:events"} <= names and not trace.orphans
+
+    return until(read, complete)
+
+
+def prometheus(pipeline: Stack, query: str) -> list[dict[str, Any]]:
+    """Evaluate an instant query."""
+    answer = httpx.get(f"{pipeline.prometheus_url}/api/v1/query", params={"query": query}, timeout=10)
+    answer.raise_for_status()
+    found: list[dict[str, Any]] = answer.json()["data"]["result"]
+    return found
+
+
+def counted(pipeline: Stack, query: str, *labels: str) -> Counter[tuple[str, ...]]:
+    """Evaluate an instant query as whole numbers by the values of some labels."""
+    return Counter(
+        {
+            tuple(row["metric"].get(label, "") for label in labels): round(float(row["value"][1]))
+            for row in prometheus(pipeline, query)
+        }
+    )
+
+
+def ready(pipeline: Stack, queue: str) -> int:
+    """How many messages of a queue no worker has in hand, now: the metrics of the broker are seconds old."""
+    with pika.BlockingConnection(pika.URLParameters(pipeline.rabbitmq.url)) as connection:
+        return int(connection.channel().queue_declare(queue, passive=True).method.message_count)

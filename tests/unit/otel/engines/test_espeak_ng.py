@@ -1,0 +1,192 @@
+"""eSpeak NG: the voice from its command line, the duration from wherever the audio went."""
+
+from __future__ import annotations
+
+import io
+import subprocess
+import wave
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from voxtrace.engines import EspeakNgInstrumentor
+from voxtrace.engines._arguments import parse
+from voxtrace.engines._wav import HEAD_BYTES, wav_seconds
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from voxtrace.testing import CapturedTelemetry
+
+    MakeProgram = Callable[[str, str], Path]
+
+RATE = 22050
+
+
+@pytest.fixture(autouse=True)
+def _instrumented(telemetry: CapturedTelemetry) -> Iterator[None]:
+    EspeakNgInstrumentor().instrument(
+        tracer_provider=telemetry.tracer_provider, meter_provider=telemetry.meter_provider
+    )
+    yield
+    EspeakNgInstrumentor().uninstrument()
+
+
+def wav(seconds: float, *, channels: int = 1) -> bytes:
+    """Return silence as a WAV file."""
+    file = io.BytesIO()
+    with wave.open(file, "wb") as writer:
+        writer.setnchannels(channels)
+        writer.setsampwidth(2)
+        writer.setframerate(RATE)
+        writer.writeframes(bytes(2 * channels * round(seconds * RATE)))
+    return file.getvalue()
+
+
+def piped(audio: bytes) -> bytes:
+    """Return the audio with the lengths that eSpeak writes when it cannot know them yet."""
+    return audio[:4] + b"\x24\xf0\xff\x7f" + audio[8:40] + b"\x00\xf0\xff\x7f" + audio[44:]
+
+
+@pytest.fixture
+def speak(program: MakeProgram, tmp_path: Path) -> Any:
+    """Run a fake eSpeak that has two seconds to say, with the arguments given."""
+    (tmp_path / "stdout.wav").write_bytes(piped(wav(2.0)))
+    (tmp_path / "file.wav").write_bytes(wav(2.0))
+    here = tmp_path.as_posix()
+    espeak = program(
+        "espeak-ng", f'case "$*" in *--stdout*) cat {here}/stdout.wav;; *) cp {here}/file.wav out.wav;; esac'
+    )
+
+    def run(*arguments: str, **options: Any) -> subprocess.CompletedProcess[Any]:
+        return subprocess.run([espeak, *arguments], cwd=tmp_path, check=True, **options)
+
+    return run
+
+
+def only(telemetry: CapturedTelemetry) -> dict[str, Any]:
+    """Return the one span, without what depends on the machine's speed."""
+    (span,) = telemetry.spans()
+    span["attributes"].pop("speech.real_time_factor", None)
+    return {key: value for key, value in span.items() if key not in {"start", "end"}}
+
+
+SPOKEN = {
+    "name": "text_to_speech es",
+    "trace": 1,
+    "span": 1,
+    "attributes": {
+        "gen_ai.operation.name": "text_to_speech",
+        "gen_ai.output.type": "speech",
+        "gen_ai.provider.name": "espeak_ng",
+        "gen_ai.request.model": "es",
+        "process.exit.code": 0,
+        "speech.audio.duration": 2.0,
+        "speech.tts.character.count": 10,
+        "speech.tts.word.count": 2,
+    },
+}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "options"),
+    [
+        (("-v", "es", "--stdout", "hola mundo"), {"capture_output": True}),
+        (("-ves", "--stdout", "--stdin"), {"capture_output": True, "input": b"hola mundo\n"}),
+        (("-ves", "--stdout", "--stdin", "not this"), {"capture_output": True, "input": b"hola mundo"}),
+        (("-v", "es", "-w", "out.wav", "hola mundo"), {}),
+        (("-mw", "out.wav", "-s150", "-v", "es+whatever"), {"input": "hola mundo", "text": True}),
+    ],
+)
+def test_speech_is_one_span_wherever_text_and_audio_go(
+    telemetry: CapturedTelemetry, speak: Any, arguments: tuple[str, ...], options: dict[str, Any]
+) -> None:
+    """Text as an argument or piped, audio piped or in a file: the span is the same."""
+    speak(*arguments, **options)
+    assert only(telemetry) == SPOKEN
+
+
+def test_speech_has_a_real_time_factor(telemetry: CapturedTelemetry, speak: Any) -> None:
+    """The factor is the run's duration by that of the audio, on the span and as a metric."""
+    speak("-ves", "--stdout", "hola", capture_output=True)
+    metrics = telemetry.metrics()
+    (span,) = telemetry.spans()
+    (audio,) = metrics["speech.audio.duration"]
+    (duration,) = metrics["gen_ai.client.operation.duration"]
+    (factor,) = metrics["speech.real_time_factor"]
+    assert audio["sum"] == 2.0
+    assert factor["sum"] == pytest.approx(duration["sum"] / 2.0)
+    assert span["attributes"]["speech.real_time_factor"] == factor["sum"]
+
+
+@pytest.mark.parametrize("arguments", [("--voices",), ("--version",), ("-q", "-x", "hola"), ("--voices=es",)])
+def test_a_run_that_says_nothing_is_no_span(
+    telemetry: CapturedTelemetry, speak: Any, arguments: tuple[str, ...]
+) -> None:
+    """Listings and phonemes are no speech."""
+    speak(*arguments)
+    assert telemetry.spans() == []
+
+
+def test_what_is_no_voice_names_no_span(telemetry: CapturedTelemetry, speak: Any) -> None:
+    """A path or a sentence in place of the voice reaches neither names nor attributes."""
+    speak("-v", "/srv/secret/voice", "--stdout", "hola", capture_output=True)
+    assert only(telemetry)["name"] == "text_to_speech"
+    assert "secret" not in str(telemetry.spans())
+
+
+def test_a_failed_run_has_no_factor(
+    telemetry: CapturedTelemetry, program: MakeProgram, tmp_path: Path
+) -> None:
+    """Audio that was cut off by a failure says nothing about speed."""
+    audio = tmp_path / "partial.wav"
+    audio.write_bytes(piped(wav(1.0)))
+    subprocess.run(
+        [program("espeak-ng", f"cat {audio}; exit 1"), "--stdout", "hola"], check=False, capture_output=True
+    )
+    assert only(telemetry)["attributes"]["error.type"] == "CalledProcessError"
+    assert set(telemetry.metrics()) == {"gen_ai.client.operation.duration"}
+    assert "speech.audio.duration" not in only(telemetry)["attributes"]
+
+
+def test_audio_that_is_not_wav_has_no_duration(telemetry: CapturedTelemetry, program: MakeProgram) -> None:
+    """Output that we cannot read costs its attributes and nothing else."""
+    subprocess.check_output([program("espeak-ng", "echo noise"), "--stdout", "-ves", "hola mundo"])
+    assert "speech.audio.duration" not in only(telemetry)["attributes"]
+
+
+@given(seconds=st.floats(0.01, 20), channels=st.integers(1, 2), is_piped=st.booleans())
+def test_wav_seconds_is_the_duration(seconds: float, channels: int, is_piped: bool) -> None:
+    """Head and size are enough, whether the lengths in the head are right or a placeholder."""
+    audio = wav(seconds, channels=channels)
+    audio = piped(audio) if is_piped else audio + b"LIST\x04\0\0\0more"
+    assert wav_seconds(audio[:HEAD_BYTES], len(audio)) == pytest.approx(seconds, abs=1 / RATE)
+
+
+@given(st.binary(max_size=200))
+def test_wav_seconds_takes_anything(noise: bytes) -> None:
+    """Whatever the bytes are, there is an answer or None."""
+    for head in (noise, b"RIFF\0\0\0\0WAVE" + noise):
+        assert (wav_seconds(head, len(head)) or 0.0) >= 0.0
+
+
+@pytest.mark.parametrize(
+    ("argv", "options", "words"),
+    [
+        (["p"], {}, []),
+        (["p", "-ves", "-qx"], {"v": "es", "q": "", "x": ""}, []),
+        (["p", "-qv", "es", "hola"], {"q": "", "v": "es"}, ["hola"]),
+        (["p", "--split=3", "--path", "/x", "a"], {"split": "3", "path": "/x"}, ["a"]),
+        (["p", "--voices", "--", "-v", "-"], {"voices": ""}, ["-v", "-"]),
+        (["p", "-v"], {"v": ""}, []),
+    ],
+)
+def test_a_command_line_is_read_as_getopt_reads_it(
+    argv: list[str], options: dict[str, str], words: list[str]
+) -> None:
+    """Letters may be joined, values attached, and options end at two dashes."""
+    arguments = parse(argv, valued="v", valued_long={"path", "split"})
+    assert (arguments.options, arguments.words) == (options, words)

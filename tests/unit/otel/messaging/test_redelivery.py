@@ -1,0 +1,49 @@
+"""Messages that come again: what is counted, and what nobody can know."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pika
+import pytest
+
+from unit.otel.messaging.conftest import Clock, Seen, Wire
+
+PROCESS = "process speech:transcribe"
+
+
+def acknowledge(channel: Any, method: Any, _properties: Any, _body: Any) -> None:
+    """The shortest consumer."""
+    channel.basic_ack(method.delivery_tag)
+
+
+@pytest.mark.parametrize(
+    ("headers", "redelivered", "attempt"),
+    [
+        ({}, False, 1),
+        # A classic queue does not count.
+        ({}, True, 2),
+        ({"x-attempt": 3}, False, 3),
+        ({"x-attempt": 3, "x-delivery-count": 2}, True, 5),
+        ({"x-attempt": "3", "x-delivery-count": True}, False, 1),
+        ({"x-attempt": 2**63 - 1, "x-delivery-count": 1}, True, 1_000_000),
+        ({"x-attempt": -(2**63), "x-delivery-count": -1}, True, 1),
+    ],
+)
+def test_attempts_are_counted(
+    wire: Wire, seen: Seen, headers: dict[str, Any], redelivered: bool, attempt: int
+) -> None:
+    """An attempt is a republication by the services or a return to the queue by the broker."""
+    wire.blocking.basic_consume("transcribe", acknowledge, consumer_tag="consumer")
+    wire.deliver(pika.BasicProperties(headers=headers), redelivered=redelivered)
+    attributes = seen.named(PROCESS)["attributes"]
+    assert attributes["voxtrace.messaging.delivery.attempt"] == attempt
+    assert attributes["voxtrace.messaging.redelivered"] is redelivered
+
+
+def test_a_redelivery_has_no_wait(wire: Wire, seen: Seen, clock: Clock) -> None:
+    """How long a returned message lay in the queue is unknown, and not made up from its first time."""
+    wire.blocking.basic_consume("transcribe", acknowledge, consumer_tag="consumer")
+    enqueued = clock.now // 1_000_000 - 2000
+    wire.deliver(pika.BasicProperties(headers={"voxtrace-enqueued-at": enqueued}), redelivered=True)
+    assert [span["name"] for span in seen.spans()] == [PROCESS]

@@ -1,0 +1,39 @@
+"""Settings from the environment."""
+
+from __future__ import annotations
+
+import pytest
+from pydantic import ValidationError
+
+from voxtrace_services.core.settings import Settings
+
+
+def test_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without any variable everything is local and under .voxtrace."""
+    for name in Settings.model_fields:
+        monkeypatch.delenv(f"VOXTRACE_{name.upper()}", raising=False)
+    settings = Settings()
+    assert settings.retry_delays == (1.0, 5.0, 25.0)
+    assert settings.artifacts_url.startswith("file:///")
+    assert settings.artifacts_url.endswith("/.voxtrace/artifacts")
+    assert settings.asr_model == "tiny.en"
+    assert settings.health_port == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "delays"), [("1,5,25", (1.0, 5.0, 25.0)), ("0.5, 1", (0.5, 1.0)), (",", ()), ("3", (3.0,))]
+)
+def test_retry_delays(monkeypatch: pytest.MonkeyPatch, text: str, delays: tuple[float, ...]) -> None:
+    """Delays are a comma list of seconds; a lone comma means no retry."""
+    monkeypatch.setenv("VOXTRACE_RETRY_DELAYS", text)
+    assert Settings().retry_delays == delays
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("ASR_ENGINE", "guess"), ("RETRY_DELAYS", "1,soon"), ("HEALTH_PORT", "99999")]
+)
+def test_wrong_value(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    """A wrong value is refused, and named."""
+    monkeypatch.setenv(f"VOXTRACE_{name}", value)
+    with pytest.raises(ValidationError, match=name.lower()):
+        Settings()
