@@ -61,19 +61,24 @@ def send(gateway: str, kind: str, clip: Path) -> dict[str, Any]:
     return accepted
 
 
+def whole(trace: Trace) -> bool:
+    """Say whether the gateway's first and last span have arrived, and the parent of every span.
+
+    Four processes send the spans of one upload, each in its own time: an effect may arrive before its cause.
+    """
+    names = {span.name for span in trace.spans}
+    return {"POST /v1/uploads", "process speech:events"} <= names and not trace.orphans
+
+
 def jaeger_trace(pipeline: Stack, trace_id: str) -> Trace:
-    """Read one trace from Jaeger when the gateway's last span of it has arrived and no parent is missing."""
+    """Read one trace from Jaeger when it is whole."""
 
     def read() -> Trace:
         answer = httpx.get(f"{pipeline.jaeger_url}/api/v3/traces/{trace_id}", timeout=10)
         document = answer.json()["result"] if answer.status_code == 200 else {}
         return Trace.from_otlp(document, trace_id)
 
-    def complete(trace: Trace) -> bool:
-        names = {span.name for span in trace.spans}
-        return {"POST /v1/uploads", "process speech:events"} <= names and not trace.orphans
-
-    return until(read, complete)
+    return until(read, whole)
 
 
 def prometheus(pipeline: Stack, query: str) -> list[dict[str, Any]]:

@@ -8,7 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from e2e.evidence import send, until
+from e2e.evidence import send, until, whole
 from voxtrace_services.cli.trace import Trace
 from voxtrace_services.native.ports import Ports
 from voxtrace_services.native.stack import Stack
@@ -38,7 +38,7 @@ def test_an_upload_survives_a_broker_outage(stack: Stack, recordings: Path) -> N
         answer = httpx.get(f"{stack.console_url}/api/v3/traces/{upload['trace_id']}", timeout=10)
         return Trace.from_otlp(answer.json().get("result", {}), upload["trace_id"])
 
-    trace = until(read, lambda trace: any(span.name == "process speech:events" for span in trace.spans))
+    trace = until(read, whole)
     assert [row.span.name for row in trace.rows if row.depth == 0] == ["POST /v1/uploads"]
     assert {"wait transcribe", "wait translate", "wait synthesize", "wait events"} <= {
         span.name for span in trace.spans

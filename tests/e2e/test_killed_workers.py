@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from e2e.evidence import ready, send, until
+from e2e.evidence import ready, send, until, whole
 from voxtrace_services.cli.trace import Trace
 from voxtrace_services.native.ports import Ports
 from voxtrace_services.native.stack import Stack
@@ -82,7 +82,7 @@ def test_every_worker_killed_once(slow: Stack, states: Path, recordings: Path) -
         answer = httpx.get(f"{slow.console_url}/api/v3/traces/{upload['trace_id']}")
         return Trace.from_otlp(answer.json().get("result", {}), upload["trace_id"])
 
-    trace = until(read, lambda trace: any(span.name == "process speech:events" for span in trace.spans))
+    trace = until(read, whole)
     assert [row.span.name for row in trace.rows if row.depth == 0] == ["POST /v1/uploads"]
     for stage in ("transcribe", "translate", "synthesize"):
         processed = [span for span in trace.spans if span.name == f"process speech:{stage}"]

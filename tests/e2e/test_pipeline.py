@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from e2e.backend import Backend
-from e2e.evidence import KINDS, STRANGER, Upload, counted, prometheus, until
+from e2e.evidence import KINDS, STRANGER, Upload, counted, jaeger_trace, prometheus, until
 from voxtrace_services.cli.trace import Trace
 from voxtrace_services.native.stack import Stack
 
@@ -257,12 +257,16 @@ def test_the_waterfall_is_the_designed_one(uploads: list[Upload], traces: dict[s
 
 def test_any_otlp_backend_gets_the_same(pipeline: Stack, backend: Backend, traces: dict[str, Trace]) -> None:
     """A guarded backend that two variables name receives all three signals, the spans id by id as Jaeger."""
-    in_jaeger = {trace.trace_id: {span.span_id for span in trace.spans} for trace in traces.values()}
+    uploads = {trace.trace_id for trace in traces.values()}
 
-    def read() -> dict[str, set[str]]:
-        return {trace_id: ids for trace_id, ids in backend.span_ids().items() if trace_id in in_jaeger}
+    def read() -> tuple[dict[str, set[str]], dict[str, set[str]]]:
+        # Both anew: spans that are no span's parent may come after the trace was found whole.
+        in_jaeger = {name: {span.span_id for span in jaeger_trace(pipeline, name).spans} for name in uploads}
+        in_backend = {name: ids for name, ids in backend.span_ids().items() if name in uploads}
+        return in_backend, in_jaeger
 
-    assert until(read, lambda ids: ids == in_jaeger) == in_jaeger
+    in_backend, in_jaeger = until(read, lambda both: both[0] == both[1])
+    assert in_backend == in_jaeger
     for signal in ("Metrics", "Log"):
         assert until(lambda signal=signal: backend.services(signal) >= set(SERVICES), bool), signal
 

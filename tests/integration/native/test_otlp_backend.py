@@ -41,7 +41,7 @@ service:
     traces: {{receivers: [otlp], exporters: [debug]}}
     metrics: {{receivers: [otlp], exporters: [debug]}}
     logs: {{receivers: [otlp], exporters: [debug]}}
-  telemetry: {{metrics: {{level: none}}}}
+  telemetry: {{metrics: {{level: none}}, logs: {{sampling: {{enabled: false}}}}}}
 """
 
 
