@@ -13,6 +13,7 @@ How to read the package, from the outside in:
 - `destination`, `attributes`, `names`: what things are called.
 - `failure`: what an error looks like on a span.
 - `telemetry`: the tracer and the instruments.
+- `configuration`: what may be chosen, and by whom.
 
 It needs the OpenTelemetry API and pika alone. A user's callback runs once, outside `voxtrace._guard`.
 """

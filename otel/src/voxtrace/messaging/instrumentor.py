@@ -2,9 +2,9 @@
 
 import functools
 import threading
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from importlib.util import find_spec
-from typing import Any, Self
+from typing import Any, ClassVar, Self, Unpack
 
 from opentelemetry import context
 from opentelemetry.metrics import MeterProvider
@@ -12,6 +12,7 @@ from opentelemetry.trace import TracerProvider
 
 from voxtrace._guard import guarded
 from voxtrace.messaging import names, publication
+from voxtrace.messaging.configuration import Declaration, Options, resolve
 from voxtrace.messaging.consumer import Consumer
 from voxtrace.messaging.ledger import Ledger
 from voxtrace.messaging.telemetry import Telemetry, build
@@ -26,6 +27,9 @@ class PikaInstrumentor:
     It has the shape of OpenTelemetry's `BaseInstrumentor`, which it does not inherit: that would tie it to
     one exact release of the contrib packages.
     """
+
+    configuration: ClassVar[type[Declaration]] = Declaration
+    """What reads our options in OTEL_CONFIG_FILE; opentelemetry-configuration asks for it by this name."""
 
     _instance: Self | None = None
     _lock = threading.Lock()
@@ -56,13 +60,24 @@ class PikaInstrumentor:
         *,
         tracer_provider: TracerProvider | None = None,
         meter_provider: MeterProvider | None = None,
-        **_options: object,
+        declared: Mapping[str, object] | None = None,
+        skip_dep_check: bool = False,  # noqa: ARG002 - loaders pass this and the next to every instrumentor
+        raise_exception_on_conflict: bool = False,  # noqa: ARG002 - as above
+        **options: Unpack[Options],
     ) -> None:
-        """Starts tracing; does nothing where pika is absent or traced already."""
+        """
+        Starts tracing; does nothing where pika is absent or traced already.
+
+        `declared` is what a configuration file says; `options` win over the environment and the file.
+
+        Raises:
+            TypeError: There is no such option.
+        """
+        configuration = resolve(options, declared)
         with self._lock:
             if self._telemetry is not None or find_spec("pika") is None:
                 return
-            telemetry, ledger = build(tracer_provider, meter_provider), Ledger()
+            telemetry, ledger = build(tracer_provider, meter_provider, configuration), Ledger()
             with guarded("replace the methods of pika"):
                 patches = _patches(telemetry, ledger)
                 for patch in patches:

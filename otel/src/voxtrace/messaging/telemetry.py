@@ -11,6 +11,7 @@ from opentelemetry.trace import Tracer, TracerProvider
 from opentelemetry.util.types import AttributeValue
 
 from voxtrace import semconv
+from voxtrace.messaging.configuration import Configuration
 from voxtrace.messaging.destination import Destination
 
 MAX_DESTINATIONS: Final = 200
@@ -29,6 +30,7 @@ class Telemetry:
     operation_duration: Histogram
     process_duration: Histogram
     wait_duration: Histogram
+    configuration: Configuration = field(default_factory=Configuration)
     enabled: bool = True
     _destinations: set[str] = field(default_factory=set)
 
@@ -58,7 +60,11 @@ _METRIC_ATTRIBUTES: Final[tuple[str, ...]] = (
 )
 
 
-def build(tracer_provider: TracerProvider | None, meter_provider: MeterProvider | None) -> Telemetry:
+def build(
+    tracer_provider: TracerProvider | None,
+    meter_provider: MeterProvider | None,
+    configuration: Configuration | None = None,
+) -> Telemetry:
     """Telemetry to the given providers, or to the global ones."""
     version = _version()
     meter = metrics.get_meter("voxtrace.messaging", version, meter_provider, semconv.SCHEMA_URL)
@@ -83,6 +89,7 @@ def build(tracer_provider: TracerProvider | None, meter_provider: MeterProvider 
             semconv.METRIC_WAIT_DURATION,
             "Time from a message's enqueueing to its delivery to a callback.",
         ),
+        configuration=configuration or Configuration(),
     )
 
 
