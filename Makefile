@@ -81,10 +81,13 @@ test: unit contract integration whisper rules e2e ## set up and test everything
 
 check: lint types test ## exactly what CI runs
 
+bench-messaging: setup ## CPU per message beside the official pika instrumentation (JSON=1: as a document)
+	$(BIN)/python tests/bench/messaging $(if $(JSON),--json)
+
 lock: $(UV) ## renew the hashed requirement files from the pyproject files
 	$(LOCK) requirements/uv.in -o requirements/uv.txt
 	$(LOCK) pyproject.toml --group dev -o requirements/dev.txt
 	$(LOCK) pyproject.toml --group demo -c requirements/dev.txt -o requirements/demo.txt
 	$(LOCK) --group whisper -o requirements/whisper.txt
 
-.PHONY: help setup demo up down format lint types unit contract integration whisper e2e rules test check lock
+.PHONY: help setup demo up down format lint types unit contract integration whisper e2e rules test check bench-messaging lock

@@ -1,0 +1,38 @@
+"""The messaging benchmark runs; what it measures is for `make bench-messaging` to say."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from voxtrace_services.native import RabbitMQ
+
+BENCH = Path(__file__).parents[2] / "bench" / "messaging"
+
+
+def test_the_messaging_benchmark_compares_every_variant_with_upstream(rabbitmq: RabbitMQ) -> None:
+    """One small round gives every figure, and the exit status says whether the bars were held."""
+    command = [sys.executable, BENCH, "--rounds", "1", "--messages", "16", "--json", "--url", rabbitmq.url]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.stdout, done.stderr
+    document = json.loads(done.stdout)
+    spread = {"low", "median", "high"}
+    assert {name: set(figures) for name, figures in document["added_us"].items()} == {
+        "upstream": spread,
+        "upstream-unsampled": spread,
+        "tracing": spread,
+        "all-signals": spread,
+        "unsampled": spread,
+    }
+    bars = document["bars"]
+    assert bars == {"tracing": 0.6, "all-signals": 1.0, "unsampled": 0.3}
+    assert document["within"] == all(document["ratio"][name]["median"] <= bar for name, bar in bars.items())
+    assert done.returncode == (0 if document["within"] else 1)
+    assert {what: set(growth) for what, growth in document["growth"].items()} == {
+        "16 threads": {"upstream", "tracing", "all-signals"},
+        "50 consumers on a channel": {"upstream", "tracing", "all-signals"},
+    }
