@@ -18,6 +18,7 @@ from voxtrace.messaging.ledger import Ledger
 from voxtrace.messaging.propagation import extract, suppressed
 from voxtrace.messaging.telemetry import Telemetry
 
+Method = Callable[..., Any]
 OnMessage = Callable[[Any, Any, Any, Any], Any]
 
 
@@ -122,3 +123,36 @@ def _links(creation: SpanContext | None, current: Context) -> list[Link]:
     if ambient.is_recording():
         links.append(Link(ambient.get_span_context()))
     return links
+
+
+def consuming(telemetry: Telemetry, ledger: Ledger) -> Callable[[Method], Method]:
+    """A `basic_consume` whose callback is traced."""
+
+    def wrap(original: Method) -> Method:
+        def basic_consume(
+            channel: Any,
+            queue: Any,
+            on_message_callback: Any,
+            auto_ack: bool = False,
+            *args: Any,
+            **kwargs: Any,
+        ) -> Any:
+            if callable(on_message_callback) and not _pikas_own(on_message_callback):
+                consumer = Consumer(
+                    telemetry=telemetry,
+                    ledger=ledger,
+                    queue=queue if isinstance(queue, str) else "",
+                    auto_ack=bool(auto_ack),
+                )
+                on_message_callback = consumer.traced(on_message_callback)
+            return original(channel, queue, on_message_callback, auto_ack, *args, **kwargs)
+
+        return basic_consume
+
+    return wrap
+
+
+def _pikas_own(callback: OnMessage) -> bool:
+    """True for the callbacks with which a BlockingChannel or the like consumes from the channel below it."""
+    module = getattr(callback, "__module__", None)
+    return isinstance(module, str) and module.startswith("pika.")

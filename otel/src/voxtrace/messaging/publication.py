@@ -2,6 +2,7 @@
 
 import copy
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +17,8 @@ from voxtrace.messaging.delivery import Delivery
 from voxtrace.messaging.destination import Destination, published_to
 from voxtrace.messaging.propagation import extract, inject, suppressed
 from voxtrace.messaging.telemetry import Telemetry, record
+
+Method = Callable[..., Any]
 
 _PUBLISHING = "voxtrace-messaging-publishing"
 
@@ -49,6 +52,39 @@ class Publication:
                 record(self.telemetry.operation_duration, ended - self.started, measured, self.context)
             finally:
                 self.span.end(ended)
+
+
+def publishing(telemetry: Telemetry) -> Callable[[Method], Method]:
+    """A `basic_publish` that traces what goes out."""
+
+    def wrap(original: Method) -> Method:
+        def basic_publish(
+            channel: Any,
+            exchange: Any,
+            routing_key: Any,
+            body: Any,
+            properties: Any = None,
+            *args: Any,
+            **kwargs: Any,
+        ) -> Any:
+            begun = begin(telemetry, channel, exchange, routing_key, properties)
+            if begun is None:
+                return original(channel, exchange, routing_key, body, properties, *args, **kwargs)
+            token = context.attach(begun.context)
+            try:
+                result = original(channel, exchange, routing_key, body, begun.properties, *args, **kwargs)
+            except BaseException as error:
+                begun.finish(error)
+                raise
+            else:
+                begun.finish(None)
+                return result
+            finally:
+                context.detach(token)
+
+        return basic_publish
+
+    return wrap
 
 
 def begin(

@@ -151,7 +151,7 @@ def test_the_instrumentor_carries_its_configuration(provider: TracerProvider) ->
     instrumentor = PikaInstrumentor()
     instrumentor.instrument(tracer_provider=provider, skip_dep_check=True, correlation="link")
     try:
-        assert instrumentor._telemetry is not None
-        assert instrumentor._telemetry.configuration == Configuration(correlation="link")
+        assert instrumentor._instrumentation is not None
+        assert instrumentor._instrumentation.telemetry.configuration == Configuration(correlation="link")
     finally:
         instrumentor.uninstrument()

@@ -288,7 +288,7 @@ def test_without_acks_the_span_ends_with_the_callback(wire: Wire, seen: Seen, cl
     span = seen.named(PROCESS)
     assert span["to"] == 1.0
     assert "voxtrace.messaging.settlement" not in span["attributes"]
-    assert len(PikaInstrumentor()._ledger._channels) == 0
+    assert len(PikaInstrumentor()._instrumentation.ledger._channels) == 0
 
 
 @pytest.mark.parametrize("key", [_SUPPRESS_INSTRUMENTATION_KEY, "suppress_instrumentation"])
@@ -313,7 +313,7 @@ def test_broken_telemetry_costs_no_message(
     wire: Wire, clock: Clock, instrumented: PikaInstrumentor, monkeypatch: pytest.MonkeyPatch, broken: str
 ) -> None:
     """Whatever part of tracing fails, the callback runs once and the message is acknowledged once."""
-    monkeypatch.setattr(instrumented._telemetry, broken, None)
+    monkeypatch.setattr(instrumented._instrumentation.telemetry, broken, None)
     runs: list[int] = []
 
     def work(channel: Any, method: Any, _properties: Any, _body: Any) -> None:
@@ -331,7 +331,7 @@ def test_a_broken_measurement_leaves_no_span_open(
     wire: Wire, seen: Seen, clock: Clock, monkeypatch: pytest.MonkeyPatch, broken: str
 ) -> None:
     """If measuring fails, the spans are ended all the same."""
-    monkeypatch.setattr(PikaInstrumentor()._telemetry, broken, None)
+    monkeypatch.setattr(PikaInstrumentor()._instrumentation.telemetry, broken, None)
     wire.blocking.basic_consume("transcribe", acknowledge, consumer_tag="consumer")
     wire.deliver(message(clock))
     assert [span["name"] for span in seen.spans()] == ["wait transcribe", PROCESS]

@@ -162,7 +162,7 @@ def test_a_broken_tracer_loses_the_span_alone(
     wire: Wire, seen: Seen, instrumented: PikaInstrumentor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """If tracing fails, the message is published once, as it was."""
-    monkeypatch.setattr(instrumented._telemetry.tracer, "start_span", None)
+    monkeypatch.setattr(instrumented._instrumentation.telemetry.tracer, "start_span", None)
     properties = message()
     wire.blocking.basic_publish("speech", "transcribe", b"body", properties)
     assert wire.published == [properties]
@@ -173,7 +173,7 @@ def test_a_broken_meter_loses_the_measurement_alone(
     wire: Wire, seen: Seen, instrumented: PikaInstrumentor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """If measuring fails, the publish succeeds and its span is ended."""
-    monkeypatch.setattr(instrumented._telemetry, "sent", None)
+    monkeypatch.setattr(instrumented._instrumentation.telemetry, "sent", None)
     wire.blocking.basic_publish("speech", "transcribe", b"body", message())
     assert len(wire.published) == 1
     assert seen.spans() == [PUBLISH]

@@ -1,0 +1,210 @@
+"""What is replaced in pika: methods of its classes, or of one channel."""
+
+import functools
+from collections.abc import Callable, Iterator
+from importlib import import_module
+from importlib.util import find_spec
+from types import MethodType
+from typing import Any, Final
+
+from opentelemetry import context
+
+from voxtrace.messaging import names, publication
+from voxtrace.messaging.attributes import transport
+from voxtrace.messaging.consumer import consuming
+from voxtrace.messaging.ledger import Ledger
+from voxtrace.messaging.telemetry import Telemetry
+
+Method = Callable[..., Any]
+Wrap = Callable[[Method], Method]
+
+_ABSENT: Final = object()
+_ORIGINAL: Final = "_voxtrace_original"
+
+
+class Patch:
+    """One method of a class or of an object, replaced by a wrapper."""
+
+    def __init__(self, owner: Any, name: str, wrap: Wrap) -> None:
+        self._owner, self._name = owner, name
+        self._own = vars(owner).get(name, _ABSENT)
+        # A class must have the method itself: a pika that moved it is one we do not know.
+        original = vars(owner)[name] if isinstance(owner, type) else _function(owner, name)
+        wrapper = functools.wraps(original)(wrap(original))
+        setattr(wrapper, _ORIGINAL, original)
+        self._replacement: Any = wrapper if isinstance(owner, type) else MethodType(wrapper, owner)
+
+    def apply(self) -> None:
+        """Puts the wrapper in place."""
+        setattr(self._owner, self._name, self._replacement)
+
+    def revert(self) -> None:
+        """Puts the original back, unless someone wrapped our wrapper: it passes calls on untouched then."""
+        if vars(self._owner).get(self._name) is self._replacement:
+            if self._own is _ABSENT:
+                delattr(self._owner, self._name)
+            else:
+                setattr(self._owner, self._name, self._own)
+
+
+class Instrumentation:
+    """What was replaced for whom: the patches, and what they write to."""
+
+    def __init__(self, telemetry: Telemetry) -> None:
+        self.telemetry = telemetry
+        self.ledger = Ledger()
+        self._patches: list[Patch] = []
+
+    def apply(self, patches: list[Patch]) -> None:
+        """Puts the patches in place."""
+        for patch in patches:
+            patch.apply()
+            self._patches.append(patch)
+
+    def revert(self) -> None:
+        """Puts everything back and ends the spans still open; what wraps a wrapper of ours traces nothing."""
+        for patch in self._patches:
+            patch.revert()
+        self.telemetry.enabled = False
+        self.ledger.abandon()
+        self._patches.clear()
+
+
+def of_pika(instrumentation: "Instrumentation") -> list[Patch]:
+    """
+    The patches that trace every channel of the process.
+
+    Raises:
+        ImportError, AttributeError, KeyError: This pika is not one that we know.
+    """
+    blocking = import_module("pika.adapters.blocking_connection")
+    select = import_module("pika.adapters.select_connection")
+    channel = import_module("pika.channel").Channel
+    patches = [
+        *_of(blocking.BlockingChannel, _layered(instrumentation)),
+        *_of(channel, _transport(instrumentation)),
+        Patch(blocking.BlockingConnection, "add_callback_threadsafe", carrying_context),
+        # The loop of a SelectConnection and of the thread-safe adapter; asyncio's carries context by itself.
+        Patch(select.IOLoop, "add_callback_threadsafe", carrying_context),
+    ]
+    if find_spec("pika.adapters.thread_safe_connection") is not None:
+        thread_safe = import_module("pika.adapters.thread_safe_connection")
+        patches += _of(thread_safe.Channel, _layered(instrumentation))
+    return patches
+
+
+def of_channel(channel: Any, instrumentation: "Instrumentation") -> list[Patch]:
+    """
+    The patches that trace one channel: pika's, or any object that has its methods.
+
+    Raises:
+        TypeError: The object cannot hold methods of its own.
+    """
+    below = transport(channel)
+    if below is channel:
+        return list(_of(channel, {**_layered(instrumentation), **_transport(instrumentation)}))
+    return [*_of(channel, _layered(instrumentation)), *_of(below, _transport(instrumentation))]
+
+
+def _of(owner: Any, wraps: dict[str, Wrap]) -> Iterator[Patch]:
+    for name, wrap in wraps.items():
+        # `consume` is the BlockingChannel's alone.
+        if name not in _OPTIONAL or hasattr(owner, name):
+            yield Patch(owner, name, wrap)
+
+
+_OPTIONAL: Final = frozenset({"consume", "cancel", "basic_get", "confirm_delivery"})
+
+
+def _layered(instrumentation: "Instrumentation") -> dict[str, Wrap]:
+    """What is replaced where a channel goes through another: there users come in."""
+    return {
+        "basic_publish": publication.publishing(instrumentation.telemetry),
+        "basic_consume": consuming(instrumentation.telemetry, instrumentation.ledger),
+    }
+
+
+def _transport(instrumentation: "Instrumentation") -> dict[str, Wrap]:
+    """What is replaced on pika's callback-style channel, which every adapter ends up at."""
+    return {
+        "basic_publish": publication.publishing(instrumentation.telemetry),
+        "basic_consume": consuming(instrumentation.telemetry, instrumentation.ledger),
+        "basic_ack": _acknowledging(instrumentation.ledger),
+        "basic_nack": _negatively_acknowledging(instrumentation.ledger),
+        "basic_reject": _rejecting(instrumentation.ledger),
+    }
+
+
+def _function(owner: Any, name: str) -> Method:
+    """The method of an object as a function of the object; never a wrapper of ours, so none is put on top."""
+    bound = getattr(owner, name)
+    function = getattr(bound, "__func__", None)
+    if function is None or getattr(bound, "__self__", None) is not owner:
+        return functools.wraps(bound)(lambda _owner, *args, **kwargs: bound(*args, **kwargs))
+    return getattr(function, _ORIGINAL, function)  # type: ignore[no-any-return]  # ours, or theirs
+
+
+def _acknowledging(ledger: Ledger) -> Callable[[Method], Method]:
+    def wrap(original: Method) -> Method:
+        def basic_ack(channel: Any, delivery_tag: Any = 0, multiple: Any = False) -> Any:
+            result = original(channel, delivery_tag, multiple)
+            ledger.settle(channel, delivery_tag, names.ACK, multiple=multiple)
+            return result
+
+        return basic_ack
+
+    return wrap
+
+
+def _negatively_acknowledging(ledger: Ledger) -> Callable[[Method], Method]:
+    def wrap(original: Method) -> Method:
+        def basic_nack(
+            channel: Any, delivery_tag: Any = 0, multiple: Any = False, requeue: Any = True
+        ) -> Any:
+            result = original(channel, delivery_tag, multiple, requeue)
+            if requeue:
+                # "Not now": the message is none the worse, as RabbitMQ 4.3 counts it too.
+                ledger.settle(channel, delivery_tag, names.REQUEUE, multiple=multiple)
+            else:
+                ledger.settle(
+                    channel, delivery_tag, names.NACK, multiple=multiple, error_type=names.ERROR_REJECTED
+                )
+            return result
+
+        return basic_nack
+
+    return wrap
+
+
+def _rejecting(ledger: Ledger) -> Callable[[Method], Method]:
+    def wrap(original: Method) -> Method:
+        def basic_reject(channel: Any, delivery_tag: Any = 0, requeue: Any = True) -> Any:
+            result = original(channel, delivery_tag, requeue)
+            settlement = names.REQUEUE if requeue else names.REJECT
+            ledger.settle(channel, delivery_tag, settlement, error_type=names.ERROR_REJECTED)
+            return result
+
+        return basic_reject
+
+    return wrap
+
+
+def carrying_context(original: Method) -> Method:
+    """An `add_callback_threadsafe` whose callbacks run in the context they were handed over in."""
+
+    def add_callback_threadsafe(connection: Any, callback: Any) -> Any:
+        if not callable(callback):
+            return original(connection, callback)
+        caller = context.get_current()
+
+        @functools.wraps(callback, updated=())
+        def in_caller_context() -> Any:
+            token = context.attach(caller)
+            try:
+                return callback()
+            finally:
+                context.detach(token)
+
+        return original(connection, in_caller_context)
+
+    return add_callback_threadsafe
