@@ -14,6 +14,7 @@ The providers are the test's own, passed on by hand; the global ones are never
 set. A test that leaves a span open fails.
 """
 
+from voxtrace.testing.broker import InMemoryBroker, in_memory_broker
 from voxtrace.testing.captured import CapturedTelemetry, telemetry
 
-__all__ = ["CapturedTelemetry", "telemetry"]
+__all__ = ["CapturedTelemetry", "InMemoryBroker", "in_memory_broker", "telemetry"]

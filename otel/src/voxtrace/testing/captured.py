@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["CapturedTelemetry", "telemetry"]
 
-_SECOND = 1_000_000_000
+SECOND = 1_000_000_000
 
 
 class CapturedTelemetry:
@@ -98,7 +98,7 @@ def telemetry(monkeypatch: pytest.MonkeyPatch) -> Iterator[CapturedTelemetry]:
             captured._ended.append(span)  # noqa: SLF001  # as above
 
     seconds = itertools.count(1)
-    monkeypatch.setattr(sdk, "time_ns", lambda: next(seconds) * _SECOND)
+    monkeypatch.setattr(sdk, "time_ns", lambda: next(seconds) * SECOND)
     reader = InMemoryMetricReader()
     tracers = sdk.TracerProvider(id_generator=Counted(), shutdown_on_exit=False)
     meters = MeterProvider([reader], shutdown_on_exit=False)
@@ -143,7 +143,7 @@ def _literal(span: "ReadableSpan") -> dict[str, Any]:
 def _seconds(nanoseconds: int | None) -> float | None:
     if nanoseconds is None:
         return None
-    seconds = nanoseconds / _SECOND
+    seconds = nanoseconds / SECOND
     return int(seconds) if seconds.is_integer() else seconds
 
 

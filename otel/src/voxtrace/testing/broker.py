@@ -1,0 +1,187 @@
+"""A RabbitMQ in the test's own process, for producers and consumers that use pika's BlockingConnection."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, Final
+
+import pytest
+
+from voxtrace.testing.captured import SECOND, CapturedTelemetry
+from voxtrace.testing.vhost import VirtualHost
+
+if TYPE_CHECKING:
+    from pika import BlockingConnection
+    from pika.adapters.blocking_connection import BlockingChannel
+
+    from voxtrace.testing.connection import InMemoryBlockingConnection
+    from voxtrace.testing.sessions import Session
+
+_ROUNDS: Final = 1000
+_NEW_YEAR_2026: Final = 1_767_225_600.0
+
+
+class InMemoryBroker:
+    """
+    A broker without a server. Its connections and channels are pika's own; only the wire is not there.
+
+    What it knows of RabbitMQ: queues (server-named, exclusive, auto-delete), exchanges of the four types and
+    their bindings, prefetch, confirms and returns, settlement and redelivery, dead letters with `x-death`,
+    and the arguments `x-message-ttl`, `x-max-length`, `x-overflow`, `x-dead-letter-exchange`,
+    `x-dead-letter-routing-key`, `x-delivery-limit` (quorum queues) and `alternate-exchange`. Other arguments
+    are taken and mean nothing; transactions are refused. Nothing is persistent, every password is good.
+
+    Its work is done within the call that asks for it: what was published has been routed when
+    `basic_publish` returns.
+    """
+
+    def __init__(
+        self,
+        *,
+        clock: Callable[[], float] = time.time,
+        on_channel: "Callable[[BlockingChannel], object] | None" = None,
+    ) -> None:
+        """
+        Make an empty broker.
+
+        Args:
+            clock: The time in seconds since 1970; messages expire and deaths are dated by it.
+            on_channel: Called with every channel that is opened, to instrument it for example.
+        """
+        self.changed = threading.Condition()
+        self._clock = clock
+        self._advanced = 0.0
+        self._on_channel = on_channel
+        self._vhost = VirtualHost(now=self.now)
+        self._sessions: list[Session] = []
+        self._connections: list[tuple[int, InMemoryBlockingConnection]] = []
+
+    def connection(self, parameters: Any = None) -> "BlockingConnection":
+        """
+        Open a connection; it may stand in for `pika.BlockingConnection`.
+
+        Args:
+            parameters: pika's, for what the connection says of itself; nothing is looked up or dialled.
+        """
+        # On use: this module is imported in every pytest run, pika need not be there.
+        import pika  # noqa: PLC0415
+
+        from voxtrace.testing.connection import InMemoryBlockingConnection  # noqa: PLC0415
+
+        parameters = parameters or pika.ConnectionParameters("in-memory")
+        connection = InMemoryBlockingConnection(self, parameters)
+        self._connections.append((threading.get_ident(), connection))
+        return connection
+
+    def channel(self) -> "BlockingChannel":
+        """Open a channel on a connection of its own."""
+        return self.connection().channel()
+
+    def drain(self) -> None:
+        """
+        Run the callbacks of this thread's connections until there is nothing left for them to do.
+
+        Raises:
+            RuntimeError: when that takes 1000 rounds, as where a message is returned and delivered for ever.
+        """
+        mine = [connection for thread, connection in self._connections if thread == threading.get_ident()]
+        for _ in range(_ROUNDS):
+            before = [connection.loop.handled for connection in mine]
+            for connection in mine:
+                if connection.is_open:
+                    connection.process_data_events(time_limit=0)
+            if before == [connection.loop.handled for connection in mine] and all(
+                connection.loop.idle for connection in mine
+            ):
+                return
+        raise RuntimeError(
+            f"Callbacks still find work after {_ROUNDS} rounds. Is a message requeued each time?"
+        )
+
+    def advance(self, seconds: float) -> None:
+        """Let time pass, for messages that expire and for `call_later`; callbacks run when next asked to."""
+        with self.changed:
+            self._advanced += seconds
+            self.pass_on()
+            self.changed.notify_all()
+
+    def drop_connections(self) -> None:
+        """Lose every connection, as when the network fails: clients get pika's `StreamLostError`."""
+        from pika.exceptions import StreamLostError  # noqa: PLC0415 - as above
+
+        with self.changed:
+            for session in self._sessions:
+                session.end(StreamLostError("Stream connection lost: the in-memory broker dropped it"))
+            self._sessions.clear()
+            self.changed.notify_all()
+
+    def close(self) -> None:
+        """Close the connections that are still open, whoever opened them."""
+        for _, connection in self._connections:
+            if connection.is_open:
+                connection.close()
+        self._connections.clear()
+
+    def now(self) -> float:
+        """The broker's time, in seconds since 1970."""
+        return self._clock() + self._advanced
+
+    def elapsed(self) -> float:
+        """The time that connections measure delays by, in seconds."""
+        return time.monotonic() + self._advanced
+
+    def until_expiry(self) -> float | None:
+        """Seconds until a message expires; None while none will."""
+        expiry = self._vhost.next_expiry()
+        return None if expiry is None else max(0.0, expiry - self.now())
+
+    def accept(self) -> "Session":
+        """The broker's end of a new connection."""
+        from voxtrace.testing.sessions import Session  # noqa: PLC0415 - as above
+
+        session = Session(self._vhost)
+        with self.changed:
+            self._sessions = [*(other for other in self._sessions if not other.ended), session]
+        return session
+
+    def opened(self, channel: "BlockingChannel") -> None:
+        """Passes a new channel on."""
+        if self._on_channel is not None:
+            self._on_channel(channel)
+
+    def pass_on(self) -> None:
+        """Does what time alone brings about; for those who hold `changed`."""
+        self._vhost.expire()
+        self._vhost.dispatch()
+
+
+@pytest.fixture
+def in_memory_broker(
+    telemetry: CapturedTelemetry, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[InMemoryBroker]:
+    """
+    A broker of this test alone, whose channels are traced into the fixture `telemetry`.
+
+    Its clock stands at the first second of 2026 until `advance` moves it. The time of spans (`time.time_ns`)
+    ticks once a second as `telemetry` has it, and moves with `advance` too.
+    """
+    # On use, as above.
+    import opentelemetry.sdk.trace as sdk  # noqa: PLC0415
+
+    from voxtrace.messaging import PikaInstrumentor  # noqa: PLC0415
+
+    def trace(channel: "BlockingChannel") -> None:
+        PikaInstrumentor.instrument_channel(
+            channel, tracer_provider=telemetry.tracer_provider, meter_provider=telemetry.meter_provider
+        )
+
+    tick = vars(sdk)["time_ns"]
+    broker = InMemoryBroker(clock=lambda: _NEW_YEAR_2026, on_channel=trace)
+
+    def now() -> int:
+        return tick() + round((broker.now() - _NEW_YEAR_2026) * SECOND)
+
+    monkeypatch.setattr(sdk, "time_ns", now)
+    monkeypatch.setattr(time, "time_ns", now)
+    yield broker
+    broker.close()
