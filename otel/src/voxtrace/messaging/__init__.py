@@ -6,6 +6,7 @@ How to read the package, from the outside in:
 - `instrumentor`: what is replaced in pika, and how it is put back.
 - `publication`: a publish, from the call to the broker's confirm (PRODUCER span).
 - `consumer`: a message reaches a callback; starts its span, runs the callback once.
+- `arrival`: when a message came to the process, to wait there for its callback.
 - `delivery`: a message in a consumer's hands, from delivery to settlement (CONSUMER span).
 - `ledger`: which deliveries are unsettled on which channel.
 - `wait`: when a message was enqueued, and the back-dated span from then to delivery.

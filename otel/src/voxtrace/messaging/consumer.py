@@ -4,14 +4,14 @@ import functools
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from opentelemetry import context, trace
 from opentelemetry.context import Context
 from opentelemetry.trace import Link, SpanContext, SpanKind
 
 from voxtrace._guard import guarded
-from voxtrace.messaging import attributes, failure, wait
+from voxtrace.messaging import arrival, attributes, failure, wait
 from voxtrace.messaging.delivery import Delivery
 from voxtrace.messaging.destination import consumed_from
 from voxtrace.messaging.ledger import Ledger
@@ -30,6 +30,8 @@ class Consumer:
     ledger: Ledger
     queue: str
     auto_ack: bool
+    detached: bool = False
+    """Its callbacks run in whatever context their connection was made in, which is none of a message's."""
 
     def traced(self, callback: OnMessage) -> OnMessage:
         """A callback that runs `callback` exactly once, inside the message's span."""
@@ -56,12 +58,14 @@ class Consumer:
     def begin(self, channel: Any, method: Any, properties: Any) -> Delivery | None:
         """Starts the span of a message; None where it is not to be traced."""
         with guarded("start the span of a delivered message"):
-            current = context.get_current()
+            current = Context() if self.detached else context.get_current()
             if self.telemetry.enabled and not suppressed(current):
-                return self._begin(current, channel, method, properties)
+                return self._begin(current, channel, method, properties, arrival.take(method))
         return None
 
-    def _begin(self, current: Context, channel: Any, method: Any, properties: Any) -> Delivery:
+    def _begin(
+        self, current: Context, channel: Any, method: Any, properties: Any, _arrived: int | None
+    ) -> Delivery:
         headers = getattr(properties, "headers", None)
         remarks = failure.remarks(headers)
         parent, creation = extract(headers, current)
@@ -137,12 +141,17 @@ def consuming(telemetry: Telemetry, ledger: Ledger) -> Callable[[Method], Method
             *args: Any,
             **kwargs: Any,
         ) -> Any:
-            if callable(on_message_callback) and not _pikas_own(on_message_callback):
+            if _pikas_own(on_message_callback):
+                on_message_callback = arrival.stamping(on_message_callback)
+                if not auto_ack:
+                    ledger.watch(channel)
+            elif callable(on_message_callback):
                 consumer = Consumer(
                     telemetry=telemetry,
                     ledger=ledger,
                     queue=queue if isinstance(queue, str) else "",
                     auto_ack=bool(auto_ack),
+                    detached=_detached(channel),
                 )
                 on_message_callback = consumer.traced(on_message_callback)
             return original(channel, queue, on_message_callback, auto_ack, *args, **kwargs)
@@ -152,7 +161,18 @@ def consuming(telemetry: Telemetry, ledger: Ledger) -> Callable[[Method], Method
     return wrap
 
 
-def _pikas_own(callback: OnMessage) -> bool:
+def _pikas_own(callback: object) -> bool:
     """True for the callbacks with which a BlockingChannel or the like consumes from the channel below it."""
     module = getattr(callback, "__module__", None)
     return isinstance(module, str) and module.startswith("pika.")
+
+
+def _detached(channel: Any) -> bool:
+    """True where callbacks do not run in a caller's context, but in one that pika's thread or loop keeps."""
+    classes = (*type(channel).__mro__, *type(getattr(channel, "connection", None)).__mro__)
+    return any(cls.__module__ in _DETACHED for cls in classes)
+
+
+_DETACHED: Final = frozenset(
+    f"pika.adapters.{name}_connection" for name in ("asyncio", "thread_safe", "tornado")
+)

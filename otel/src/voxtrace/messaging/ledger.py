@@ -20,11 +20,23 @@ class Ledger:
     def open(self, channel: Any, delivery_tag: int, delivery: Delivery) -> None:
         """Notes a delivery on pika's callback-style `channel`."""
         with self._lock:
-            unsettled = self._channels.get(channel)
-            if unsettled is None:
-                unsettled = self._channels[channel] = {}
-                channel.add_on_close_callback(self._on_close)
-            unsettled[delivery_tag] = delivery
+            self._of(channel)[delivery_tag] = delivery
+
+    def watch(self, channel: Any) -> None:
+        """
+        Hears of the closing of `channel`; to be called in the thread of its connection.
+
+        Deliveries may be noted in other threads, in which pika's channel is not to be touched.
+        """
+        with guarded("watch a channel"), self._lock:
+            self._of(channel)
+
+    def _of(self, channel: Any) -> dict[int, Delivery]:
+        unsettled = self._channels.get(channel)
+        if unsettled is None:
+            unsettled = self._channels[channel] = {}
+            channel.add_on_close_callback(self._on_close)
+        return unsettled
 
     def settle(
         self,
