@@ -4,6 +4,11 @@ from typing import Final
 
 SYSTEM: Final = "rabbitmq"
 
+TRACEPARENT: Final = "traceparent"
+TRACESTATE: Final = "tracestate"
+BAGGAGE: Final = "baggage"
+HEADER_PREVIOUS: Final = "voxtrace-previous"
+"""The span that processed a message before it was published again, in the form of a traceparent."""
 HEADER_ENQUEUED_AT: Final = "voxtrace-enqueued-at"
 """When the producer sent the message, in ms since the epoch; the AMQP timestamp knows whole seconds only."""
 HEADER_BROKER_TIMESTAMP: Final = "timestamp_in_ms"

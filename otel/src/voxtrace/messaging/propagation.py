@@ -1,62 +1,91 @@
 """
-Trace context in AMQP headers.
+The trace context of a message, out of its headers.
 
-Headers come from strangers and may hold any AMQP type, so nothing here trusts them: propagators see only
-text of bounded size, and what they raise ends here.
+Nothing here trusts them: only text of bounded size is read, what a propagator raises ends here, and what is
+not believed is counted.
 """
 
-import time
-from collections.abc import Mapping
-from typing import Any
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any, Final, Literal
 
-from opentelemetry import propagate, trace
+from opentelemetry import baggage, context, propagate, trace
 
 # The API has no public name for the key; every instrumentation reads this one.
 from opentelemetry.context import _SUPPRESS_INSTRUMENTATION_KEY, Context
-from opentelemetry.trace import SpanContext
+from opentelemetry.trace import NonRecordingSpan, SpanContext
 
 from voxtrace._guard import guarded
-from voxtrace.messaging import names
+from voxtrace.messaging import formats, names
+from voxtrace.messaging.baggage import Allowed
+from voxtrace.messaging.baggage import read as read_baggage
+from voxtrace.messaging.headers import MAX_HEADER_BYTES, Refused, bounded_text, refuse
+from voxtrace.messaging.tracecontext import read_traceparent, read_tracestate
 
-MAX_HEADER_BYTES = 8192
-"""The W3C limit for baggage, the largest of the propagated headers; a longer value is not read at all."""
+Correlation = Literal["parent", "link", "untrusted"]
+"""How a message's context is taken: continued, linked with its baggage kept, or linked and no more."""
 
-_SUPPRESS_KEYS = (_SUPPRESS_INSTRUMENTATION_KEY, "suppress_instrumentation")
+_SUPPRESS_PLAIN: Final = "suppress_instrumentation"
+# The API's propagators take quadratic time over a run of blanks: 0.3 s for 8 KiB.
+_HOSTILE: Final = re.compile("[ \t]{64}")
+_STRANGE: Final = "voxtrace-messaging-untrusted"
 
 
 def suppressed(current: Context) -> bool:
     """True where the application asked for no instrumentation."""
-    return any(current.get(key) for key in _SUPPRESS_KEYS)
+    return bool(current.get(_SUPPRESS_INSTRUMENTATION_KEY) or current.get(_SUPPRESS_PLAIN))
 
 
-def extract(headers: object, current: Context) -> tuple[Context, SpanContext | None]:
+def strange(current: Context) -> bool:
+    """True while a message from an untrusted queue is processed: what it carries is not to be passed on."""
+    return bool(current.get(_STRANGE))
+
+
+def extract(
+    headers: object,
+    current: Context,
+    correlation: Correlation = "parent",
+    *,
+    allowed: Allowed | None = None,
+    refused: Refused | None = None,
+) -> tuple[Context, SpanContext | None]:
     """
-    The context a message continues, and its creation context if it carries a valid one.
+    The context a message is processed in, and its creation context if it carries a valid one.
 
     Baggage and every other value of `current` are kept; its span is not, since a loop that receives messages
-    is no part of any of their traces.
+    is no part of any of their traces. In its place is the creation context where `correlation` is `parent`.
+    For an untrusted message neither baggage nor trace state is read: both are text of the sender's choice.
     """
-    base = trace.set_span_in_context(trace.INVALID_SPAN, current)
-    extracted = base
-    with guarded("read trace context from a message's headers"):
-        carrier = _carrier(headers)
-        extracted = propagate.extract(carrier, context=base) if carrier else base
-    creation = trace.get_current_span(extracted).get_span_context()
-    return extracted, creation if creation.is_valid else None
+    untrusted = correlation == "untrusted"
+    base = _without_span(current)
+    if untrusted is not strange(base):
+        base = context.set_value(_STRANGE, untrusted, base)
+    if not headers or not isinstance(headers, Mapping):
+        return base, None
+    w3c = formats.w3c(propagate.get_global_textmap())
+    if w3c is None:
+        found, creation = _other(headers, base, allowed, refused)
+    else:
+        found, creation = _w3c(headers, base, w3c, allowed, refused, untrusted=untrusted)
+    if creation is None:
+        return base if untrusted else found, None
+    if correlation == "parent":
+        return trace.set_span_in_context(NonRecordingSpan(creation), found), creation
+    if untrusted:
+        trace_id, span_id, _, flags, *_ = creation
+        return base, SpanContext(trace_id, span_id, is_remote=True, trace_flags=flags)
+    return found, creation
 
 
-def inject(headers: Mapping[str, Any] | None, current: Context) -> dict[str, Any]:
-    """A copy of `headers` that carries `current` and the time of enqueueing."""
-    copy: dict[str, Any] = dict(headers or {})
-    carrier: dict[str, str] = {}
-    with guarded("write trace context into a message's headers"):
-        propagate.inject(carrier, context=current)
-    if "traceparent" in carrier:
-        # A forwarded message's tracestate belongs to the traceparent that is being replaced.
-        copy.pop("tracestate", None)
-    copy.update(carrier)
-    copy[names.HEADER_ENQUEUED_AT] = time.time_ns() // 1_000_000
-    return copy
+def previous_attempt(headers: object, refused: Refused | None = None) -> SpanContext | None:
+    """The span that processed a message before it was published again, if its headers name one."""
+    if not isinstance(headers, Mapping) or names.HEADER_PREVIOUS not in headers:
+        return None
+    text = bounded_text(headers, names.HEADER_PREVIOUS, MAX_HEADER_BYTES, refused)
+    previous = None if text is None else read_traceparent(text)
+    if text is not None and previous is None:
+        refuse(refused, names.HEADER_PREVIOUS, "syntax")
+    return previous
 
 
 def header_int(headers: object, name: str) -> int | None:
@@ -66,20 +95,83 @@ def header_int(headers: object, name: str) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
-def _carrier(headers: object) -> dict[str, str]:
-    if not isinstance(headers, Mapping):
-        return {}
-    return {
-        key: text
-        for key, value in headers.items()
-        if isinstance(key, str) and (text := _bounded_text(value)) is not None
-    }
+def _without_span(current: Context) -> Context:
+    if trace.get_current_span(current) is trace.INVALID_SPAN:
+        return current
+    return trace.set_span_in_context(trace.INVALID_SPAN, current)
 
 
-def _bounded_text(value: object) -> str | None:
-    if not isinstance(value, str | bytes) or len(value) > MAX_HEADER_BYTES:
-        return None
-    if isinstance(value, str):
-        return value
-    # Some clients (Go's amqp091 among them) write text as a byte array.
-    return value.decode("ascii") if value.isascii() else None
+def _w3c(
+    headers: Mapping[Any, Any],
+    base: Context,
+    w3c: formats.W3C,
+    allowed: Allowed | None,
+    refused: Refused | None,
+    *,
+    untrusted: bool,
+) -> tuple[Context, SpanContext | None]:
+    left, creation = MAX_HEADER_BYTES, None
+    traceparent = bounded_text(headers, names.TRACEPARENT, left, refused) if w3c.spans else None
+    if traceparent is not None:
+        left -= len(traceparent)
+        state = None
+        tracestate = None if untrusted else bounded_text(headers, names.TRACESTATE, left, refused)
+        if tracestate is not None:
+            left -= len(tracestate)
+            state = read_tracestate(tracestate)
+            if state is None:
+                refuse(refused, names.TRACESTATE, "syntax")
+        creation = read_traceparent(traceparent, state)
+        if creation is None:
+            refuse(refused, names.TRACEPARENT, "syntax")
+    if w3c.baggage and not untrusted:
+        text = bounded_text(headers, names.BAGGAGE, left, refused)
+        if text is not None:
+            base, complete = read_baggage(text, base, allowed)
+            if not complete:
+                refuse(refused, names.BAGGAGE, "syntax")
+    return base, creation
+
+
+def _other(
+    headers: Mapping[Any, Any], base: Context, allowed: Allowed | None, refused: Refused | None
+) -> tuple[Context, SpanContext | None]:
+    """What a propagator that is not written here makes of the headers; the span is not in the context."""
+    found = base
+    with guarded("read trace context from a message's headers"):
+        carrier = _carrier(headers, propagate.get_global_textmap().fields, refused)
+        extracted: object = propagate.extract(carrier, context=base)
+        if isinstance(extracted, Context):
+            found = extracted if allowed is None else _with_allowed_baggage(extracted, base, allowed)
+    creation = trace.get_current_span(found).get_span_context()
+    return _without_span(found), creation if creation.is_valid else None
+
+
+def _carrier(headers: Mapping[Any, Any], fields: Iterable[str], refused: Refused | None) -> dict[str, str]:
+    carrier: dict[str, str] = {}
+    left = MAX_HEADER_BYTES
+    known = sorted(fields)
+    # Some formats put baggage into any number of headers; no other header may cost a known one its place.
+    for name in (*known, *(name for name in headers if isinstance(name, str) and name not in known)):
+        told = refused if name in known else None
+        text = bounded_text(headers, name, left, told)
+        if text is None:
+            continue
+        if _HOSTILE.search(text):
+            refuse(told, name, "syntax")
+            continue
+        left -= len(text)
+        carrier[name] = text
+    return carrier
+
+
+def _with_allowed_baggage(found: Context, base: Context, allowed: Allowed) -> Context:
+    ours = baggage.get_all(base)
+    for key in baggage.get_all(found):
+        if not allowed(key):
+            found = (
+                baggage.set_baggage(key, ours[key], found)
+                if key in ours
+                else baggage.remove_baggage(key, found)
+            )
+    return found

@@ -15,7 +15,8 @@ from voxtrace._guard import guarded
 from voxtrace.messaging import attributes, failure
 from voxtrace.messaging.delivery import Delivery
 from voxtrace.messaging.destination import Destination, published_to
-from voxtrace.messaging.propagation import extract, inject, suppressed
+from voxtrace.messaging.injection import inject
+from voxtrace.messaging.propagation import extract, suppressed
 from voxtrace.messaging.telemetry import Telemetry, record
 
 Method = Callable[..., Any]

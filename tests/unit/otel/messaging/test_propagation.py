@@ -14,7 +14,8 @@ from opentelemetry import propagate, trace
 from opentelemetry.context import Context
 from opentelemetry.propagators.textmap import TextMapPropagator
 
-from voxtrace.messaging.propagation import extract, header_int, inject
+from voxtrace.messaging.injection import inject
+from voxtrace.messaging.propagation import extract, header_int
 
 if TYPE_CHECKING:
     from unit.otel.messaging.conftest import Seen, Wire
