@@ -175,7 +175,7 @@ def in_memory_broker(
             channel, tracer_provider=telemetry.tracer_provider, meter_provider=telemetry.meter_provider
         )
 
-    tick = vars(sdk)["time_ns"]
+    tick: Callable[[], int] = vars(sdk)["time_ns"]
     broker = InMemoryBroker(clock=lambda: _NEW_YEAR_2026, on_channel=trace)
 
     def now() -> int:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from pika import spec
 
 from voxtrace.testing import declarations
-from voxtrace.testing.messages import Message
+from voxtrace.testing.messages import Message, long_integer
 from voxtrace.testing.queues import Consumer, MessageQueue
 from voxtrace.testing.refusals import RefusalError, access_refused, not_implemented, precondition_failed
 
@@ -157,7 +157,7 @@ class Channel:
             spec.Basic.GetOk(
                 tag, message.returned > 0, message.exchange, message.routing_key, len(queue.ready)
             ),
-            _seen(queue, message),
+            _seen(queue, message, pulled=True),
             message.body,
         )
 
@@ -221,8 +221,9 @@ class Channel:
             self.vhost.give_back(held.queue, held.message)
 
 
-def _seen(queue: MessageQueue, message: Message) -> Any:
+def _seen(queue: MessageQueue, message: Message, *, pulled: bool = False) -> Any:
     """The properties a client sees: quorum queues write into the headers how often a message came back."""
-    if queue.quorum and message.returned:
-        return message.with_headers(**{"x-delivery-count": message.returned}).properties
+    # RabbitMQ's zero is for basic_get alone.
+    if queue.quorum and (message.returned or pulled):
+        return message.with_headers(**{"x-delivery-count": long_integer(message.returned)}).properties
     return message.properties

@@ -1,5 +1,7 @@
 """What the broker says no with."""
 
+from typing import Final
+
 
 class RefusalError(Exception):
     """
@@ -41,9 +43,10 @@ def precondition_failed(what: str) -> RefusalError:
 
 def inequivalent(argument: str, kind: str, name: str, received: object, current: object) -> RefusalError:
     """A queue or exchange is declared a second time, and differently."""
+    said = _said_of_argument if argument.startswith("x-") else _said
     return precondition_failed(
         f"inequivalent arg '{argument}' for {kind} '{name}' in vhost '/': "
-        f"received {_said(received)} but current is {_said(current)}"
+        f"received {said(received)} but current is {said(current)}"
     )
 
 
@@ -53,6 +56,20 @@ def not_implemented(what: str) -> RefusalError:
 
 
 def _said(value: object) -> str:
+    match value:
+        case None:
+            return "none"
+        case bool():
+            return f"'{str(value).lower()}'"
+        case _:
+            return f"'{value}'"
+
+
+def _said_of_argument(value: object) -> str:
     if value is None:
         return "none"
-    return f"'{str(value).lower() if isinstance(value, bool) else value}'"
+    return f"the value {_said(value)} of type '{_AMQP_TYPES.get(type(value), 'long')}'"
+
+
+# What RabbitMQ calls the types of a table; pika's own integer is that of 64 bits.
+_AMQP_TYPES: Final = {bool: "bool", int: "signedint", str: "longstr"}
