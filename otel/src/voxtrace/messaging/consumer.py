@@ -10,12 +10,13 @@ from opentelemetry import context, trace
 from opentelemetry.context import Context
 from opentelemetry.trace import Link, SpanContext, SpanKind
 
+from voxtrace import semconv
 from voxtrace._guard import guarded
-from voxtrace.messaging import arrival, attributes, failure, wait
+from voxtrace.messaging import arrival, attributes, failure, hooks, wait
 from voxtrace.messaging.delivery import Delivery
 from voxtrace.messaging.destination import consumed_from
 from voxtrace.messaging.ledger import Ledger
-from voxtrace.messaging.propagation import extract, suppressed
+from voxtrace.messaging.propagation import Correlation, extract, suppressed
 from voxtrace.messaging.telemetry import Telemetry
 
 Method = Callable[..., Any]
@@ -30,6 +31,7 @@ class Consumer:
     ledger: Ledger
     queue: str
     auto_ack: bool
+    correlation: Correlation = "parent"
     detached: bool = False
     """Its callbacks run in whatever context their connection was made in, which is none of a message's."""
 
@@ -38,7 +40,7 @@ class Consumer:
 
         @functools.wraps(callback, updated=())
         def on_message(channel: Any, method: Any, properties: Any, body: Any) -> Any:
-            delivery = self.begin(channel, method, properties)
+            delivery = self.begin(channel, method, properties, body)
             if delivery is None:
                 return callback(channel, method, properties, body)
             token = context.attach(delivery.context)
@@ -55,12 +57,17 @@ class Consumer:
 
         return on_message
 
-    def begin(self, channel: Any, method: Any, properties: Any) -> Delivery | None:
+    def begin(self, channel: Any, method: Any, properties: Any, body: Any = None) -> Delivery | None:
         """Starts the span of a message; None where it is not to be traced."""
         with guarded("start the span of a delivered message"):
             current = Context() if self.detached else context.get_current()
+            selection = self.telemetry.selection
+            if selection.excludes and selection.excludes_exchange(method.exchange):
+                return None
             if self.telemetry.enabled and not suppressed(current):
-                return self._begin(current, channel, method, properties, arrival.take(method))
+                delivery = self._begin(current, channel, method, properties, arrival.take(method))
+                self._show(delivery, method, properties, body)
+                return delivery
         return None
 
     def _begin(
@@ -68,7 +75,15 @@ class Consumer:
     ) -> Delivery:
         headers = getattr(properties, "headers", None)
         remarks = failure.remarks(headers)
-        parent, creation = extract(headers, current)
+        parent, creation = extract(
+            headers,
+            current,
+            self.correlation,
+            allowed=self.telemetry.selection.baggage,
+            refused=self.telemetry.refuse,
+        )
+        if self.correlation == "untrusted":
+            headers = None
         destination = consumed_from(method.exchange, method.routing_key, self.queue)
         span_attributes = {
             **attributes.operation("process", "process", destination),
@@ -82,7 +97,7 @@ class Consumer:
             parent,
             SpanKind.CONSUMER,
             span_attributes,
-            _links(creation, current),
+            _links(creation, current, self.correlation),
             started,
         )
         delivery = Delivery(
@@ -100,6 +115,15 @@ class Consumer:
             self._note(delivery, channel, method, headers, creation)
         return delivery
 
+    def _show(self, delivery: Delivery, method: Any, properties: Any, body: Any) -> None:
+        configuration = self.telemetry.configuration
+        if configuration.response_hook is not None:
+            delivery.respond = hooks.responding(
+                configuration.response_hook, delivery.span, method, properties, body
+            )
+        if configuration.process_hook is not None:
+            hooks.processing(configuration.process_hook, delivery.span, method, properties, body)
+
     def _note(
         self, delivery: Delivery, channel: Any, method: Any, headers: object, creation: SpanContext | None
     ) -> None:
@@ -115,13 +139,16 @@ class Consumer:
                 self.telemetry,
                 waited,
                 queue=self.queue,
-                parent=delivery.parent if creation is not None else delivery.context,
+                parent=delivery.parent if creation and self.correlation == "parent" else delivery.context,
                 attributes=delivery.attributes,
             )
 
 
-def _links(creation: SpanContext | None, current: Context) -> list[Link]:
-    links = [] if creation is None else [Link(creation)]
+def _links(creation: SpanContext | None, current: Context, correlation: Correlation) -> list[Link]:
+    links = []
+    if creation is not None:
+        reason = {semconv.VOXTRACE_LINK_REASON: semconv.LINK_UNTRUSTED_SENDER}
+        links.append(Link(creation, reason if correlation == "untrusted" else None))
     ambient = trace.get_current_span(current)
     # A thread keeps the context it was started in; a span that is over is no circumstance of this delivery.
     if ambient.is_recording():
@@ -145,12 +172,14 @@ def consuming(telemetry: Telemetry, ledger: Ledger) -> Callable[[Method], Method
                 on_message_callback = arrival.stamping(on_message_callback)
                 if not auto_ack:
                     ledger.watch(channel)
-            elif callable(on_message_callback):
+            elif callable(on_message_callback) and not telemetry.selection.excludes_queue(queue):
+                name = queue if isinstance(queue, str) else ""
                 consumer = Consumer(
                     telemetry=telemetry,
                     ledger=ledger,
-                    queue=queue if isinstance(queue, str) else "",
+                    queue=name,
                     auto_ack=bool(auto_ack),
+                    correlation=telemetry.selection.correlation(name),
                     detached=_detached(channel),
                 )
                 on_message_callback = consumer.traced(on_message_callback)

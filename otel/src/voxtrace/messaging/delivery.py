@@ -8,13 +8,14 @@ from typing import Any
 
 from opentelemetry import context, trace
 from opentelemetry.context import Context
-from opentelemetry.trace import Span
+from opentelemetry.trace import Span, SpanContext
 from opentelemetry.util.types import AttributeValue
 
 from voxtrace import semconv
 from voxtrace._guard import guarded
 from voxtrace.messaging import failure
 from voxtrace.messaging.destination import Destination
+from voxtrace.messaging.hooks import Respond
 from voxtrace.messaging.telemetry import Telemetry, record
 
 _CURRENT = "voxtrace-messaging-delivery"
@@ -37,7 +38,9 @@ class Delivery:
     auto_ack: bool
     remarks: Mapping[str, Any] = field(default_factory=dict)
     context: Context = field(init=False)
-    _lock: threading.Lock = field(default_factory=threading.Lock)
+    respond: Respond | None = None
+    # Reentrant: a response hook may publish, which notes a failure of the message at hand.
+    _lock: threading.RLock = field(default_factory=threading.RLock)
     _callback_done: bool = False
     _settlement: str | None = None
     _error_type: str | None = None
@@ -56,6 +59,12 @@ class Delivery:
                 with delivery._lock:  # noqa: SLF001 - its own class
                     delivery._fail(error_type)  # noqa: SLF001 - its own class
 
+    @staticmethod
+    def span_in(current: Context) -> SpanContext | None:
+        """The span of the message being processed in `current`, if any."""
+        delivery = current.get(_CURRENT)
+        return delivery.span.get_span_context() if isinstance(delivery, Delivery) else None
+
     def returned(self) -> None:
         """Says that the callback is done; the span stays open while the message is unsettled."""
         with guarded("end the span of a processed message"), self._lock:
@@ -67,7 +76,7 @@ class Delivery:
         with guarded("end the span of a failed message"), self._lock:
             if not self._ended:
                 self._error_type = failure.mark_exception(self.span, error)
-                self._end()
+                self._end(error)
 
     def settle(self, settlement: str, error_type: str | None = None) -> None:
         """Says what became of the message."""
@@ -95,10 +104,12 @@ class Delivery:
         if settled and self._callback_done and not self._ended:
             self._end()
 
-    def _end(self) -> None:
+    def _end(self, error: BaseException | None = None) -> None:
         self._ended = True
         ended = max(time.time_ns(), self.started)
         try:
+            if self.respond is not None:
+                self.respond(error if error is not None else self._settlement)
             measured = self.telemetry.measured(self.attributes, self.destination, error_type=self._error_type)
             record(self.telemetry.process_duration, ended - self.started, measured, self.context)
         finally:

@@ -8,15 +8,15 @@ from typing import Any
 
 from opentelemetry import context, trace
 from opentelemetry.context import Context
-from opentelemetry.trace import Link, Span, SpanKind
+from opentelemetry.trace import Link, NonRecordingSpan, Span, SpanContext, SpanKind
 from opentelemetry.util.types import AttributeValue
 
 from voxtrace._guard import guarded
-from voxtrace.messaging import attributes, failure
+from voxtrace.messaging import attributes, failure, hooks
 from voxtrace.messaging.delivery import Delivery
 from voxtrace.messaging.destination import Destination, published_to
 from voxtrace.messaging.injection import inject
-from voxtrace.messaging.propagation import extract, suppressed
+from voxtrace.messaging.propagation import extract, strange, suppressed
 from voxtrace.messaging.telemetry import Telemetry, record
 
 Method = Callable[..., Any]
@@ -73,6 +73,11 @@ def publishing(telemetry: Telemetry) -> Callable[[Method], Method]:
                 return original(channel, exchange, routing_key, body, properties, *args, **kwargs)
             token = context.attach(begun.context)
             try:
+                hook = telemetry.configuration.publish_hook
+                if hook is not None:
+                    mandatory = args[0] if args else kwargs.get("mandatory", False)
+                    publish = exchange, routing_key, mandatory
+                    hooks.publishing(hook, begun.span, publish, begun.properties, body)
                 result = original(channel, exchange, routing_key, body, begun.properties, *args, **kwargs)
             except BaseException as error:
                 begun.finish(error)
@@ -94,6 +99,9 @@ def begin(
     """Starts a publish; None where it is not to be traced, or is part of one that is."""
     with guarded("start the span of a publish"):
         current = context.get_current()
+        selection = telemetry.selection
+        if selection.excludes and selection.excludes_publish(exchange, routing_key):
+            return None
         if telemetry.enabled and not suppressed(current) and not current.get(_PUBLISHING):
             Delivery.note_failure(current, getattr(properties, "headers", None))
             destination = published_to(exchange, routing_key)
@@ -114,13 +122,20 @@ def _start(
     described: dict[str, AttributeValue],
 ) -> Publication:
     copied = copy.copy(properties) if properties is not None else _no_properties()
-    parent, links = _lineage(copied.headers, current)
+    parent, creation = _lineage(copied.headers, current)
+    links = [] if creation is None else [Link(creation)]
     started = time.time_ns()
     span = telemetry.tracer.start_span(
         f"publish {destination.label}", parent, SpanKind.PRODUCER, described, links, started
     )
     spanned = trace.set_span_in_context(span, parent)
-    copied.headers = inject(copied.headers, spanned)
+    copied.headers = inject(
+        copied.headers,
+        spanned,
+        creation=creation,
+        previous=None if creation is None else Delivery.span_in(current),
+        allowed=telemetry.selection.baggage,
+    )
     return Publication(
         properties=copied,
         context=context.set_value(_PUBLISHING, True, spanned),
@@ -132,21 +147,18 @@ def _start(
     )
 
 
-def _lineage(headers: object, current: Context) -> tuple[Context, list[Link]]:
+def _lineage(headers: object, current: Context) -> tuple[Context, SpanContext | None]:
     """
-    The parent of a publish, and links to what else it descends from.
+    The parent of a publish, and the creation context that its message has already, if it is published again.
 
-    A message forwarded with its old headers has a creation context already: it is continued where nothing
-    else is current, and linked to otherwise.
+    That one is the parent where no span is current. What a stranger sent starts anew when it is passed on.
     """
-    if not headers:
-        return current, []
-    continued, creation = extract(headers, current)
-    if creation is None:
-        return current, []
-    if trace.get_current_span(current).get_span_context().is_valid:
-        return current, [Link(creation)]
-    return continued, []
+    if not headers or strange(current):
+        return current, None
+    _, creation = extract(headers, current, "link")
+    if creation is None or trace.get_current_span(current).get_span_context().is_valid:
+        return current, creation
+    return trace.set_span_in_context(NonRecordingSpan(creation), current), creation
 
 
 def _no_properties() -> Any:

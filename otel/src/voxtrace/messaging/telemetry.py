@@ -13,6 +13,7 @@ from opentelemetry.util.types import AttributeValue
 from voxtrace import semconv
 from voxtrace.messaging.configuration import Configuration
 from voxtrace.messaging.destination import Destination
+from voxtrace.messaging.selection import Selection
 
 MAX_DESTINATIONS: Final = 200
 """Routing keys of topic exchanges may hold ids; past this many, metrics no longer name destinations."""
@@ -30,9 +31,20 @@ class Telemetry:
     operation_duration: Histogram
     process_duration: Histogram
     wait_duration: Histogram
+    refused_headers: Counter
     configuration: Configuration = field(default_factory=Configuration)
+    selection: Selection = field(init=False)
     enabled: bool = True
     _destinations: set[str] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self.selection = Selection(self.configuration)
+
+    def refuse(self, header: str, reason: str) -> None:
+        """Counts a header that is not believed: its `type`, `size` or `syntax` is wrong."""
+        self.refused_headers.add(
+            1, {semconv.VOXTRACE_HEADER_NAME: header, semconv.VOXTRACE_REFUSAL_REASON: reason}
+        )
 
     def measured(
         self,
@@ -88,6 +100,9 @@ def build(
             meter,
             semconv.METRIC_WAIT_DURATION,
             "Time from a message's enqueueing to its delivery to a callback.",
+        ),
+        refused_headers=meter.create_counter(
+            semconv.METRIC_REFUSED_HEADERS, "{header}", "Propagated headers that were not believed."
         ),
         configuration=configuration or Configuration(),
     )

@@ -127,21 +127,22 @@ def test_publishes_are_counted(wire: Wire, seen: Seen) -> None:
 
 
 def test_a_forwarded_message_is_linked(wire: Wire, seen: Seen, provider: TracerProvider) -> None:
-    """Sent on inside a span, a message has that span as parent and its old creation context as link."""
+    """Sent on inside a span, a publish has that span as parent and links the context it keeps."""
     old = message({"traceparent": f"00-{9:032x}-{8:016x}-01", "tracestate": "a=b"})
     with provider.get_tracer("test").start_as_current_span("retry"):
         wire.blocking.basic_publish("speech", "transcribe", b"body", old)
     span = seen.named("publish speech:transcribe")
     assert (span["trace"], span["parent"], span["links"]) == (1, 1, [8])
-    assert wire.published[0].headers["traceparent"] == f"00-{1:032x}-{2:016x}-01"
-    assert "tracestate" not in wire.published[0].headers
+    assert wire.published[0].headers["traceparent"] == f"00-{9:032x}-{8:016x}-01"
+    assert wire.published[0].headers["tracestate"] == "a=b"
 
 
 def test_a_forwarded_message_goes_on_with_its_trace(wire: Wire, seen: Seen) -> None:
     """Sent on outside any span, a message stays in the trace its headers name."""
     old = message({"traceparent": f"00-{9:032x}-{8:016x}-01"})
     wire.blocking.basic_publish("speech", "transcribe", b"body", old)
-    assert (seen.spans()[0]["trace"], seen.spans()[0]["parent"]) == (9, 8)
+    (span,) = seen.spans()
+    assert (span["trace"], span["parent"], span["links"]) == (9, 8, [8])
 
 
 @pytest.mark.parametrize("key", [_SUPPRESS_INSTRUMENTATION_KEY, "suppress_instrumentation"])

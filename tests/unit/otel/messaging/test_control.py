@@ -1,0 +1,411 @@
+"""What an application says about its messages: whom to believe, what to leave out, what to look at."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+import pika
+import pytest
+from opentelemetry import baggage, context, trace
+from opentelemetry.instrumentation.utils import suppress_instrumentation
+from opentelemetry.sdk.metrics import MeterProvider
+
+from voxtrace import _guard
+from voxtrace.messaging import PikaInstrumentor
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from opentelemetry.sdk.trace import TracerProvider
+
+    from unit.otel.messaging.conftest import Clock, Seen
+    from unit.otel.messaging.conftest import Wire as AWire
+
+    Trace = Callable[..., AWire]
+
+from unit.otel.messaging.conftest import Wire
+
+CREATION = f"00-{9:032x}-{8:016x}-01"
+
+
+@pytest.fixture
+def traced(
+    clock: Clock, seen: Seen, provider: TracerProvider, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Trace]:
+    """Pika traced with the test's options."""
+    monkeypatch.setattr(_guard, "_reported", set())
+    instrumentor = PikaInstrumentor()
+    meters = MeterProvider([seen.reader], shutdown_on_exit=False)
+
+    def traced(**options: Any) -> Wire:
+        instrumentor.instrument(tracer_provider=provider, meter_provider=meters, **options)
+        return Wire()
+
+    yield traced
+    instrumentor.uninstrument()
+    meters.shutdown()
+
+
+def sent(clock: Clock, **headers: Any) -> pika.BasicProperties:
+    """A message that was sent a second ago in another trace."""
+    enqueued = clock.now // 1_000_000 - 1000
+    return pika.BasicProperties(
+        headers={"traceparent": CREATION, "voxtrace-enqueued-at": enqueued, **headers}
+    )
+
+
+def consume(wire: Wire, work: Callable[..., Any] = lambda *_: None, queue: str = "transcribe") -> None:
+    """Consume without acknowledging."""
+    wire.blocking.basic_consume(queue, work, auto_ack=True, consumer_tag="consumer")
+
+
+def test_a_message_may_be_linked_alone(traced: Trace, seen: Seen, clock: Clock) -> None:
+    """With correlation=link processing is a trace of its own, its wait in it; the baggage comes along."""
+    wire = traced(correlation="link")
+    found: list[object] = []
+    consume(wire, lambda *_: found.append(baggage.get_baggage("job")))
+    wire.deliver(sent(clock, baggage="job=7"))
+    assert found == ["7"]
+    assert [(span["name"], span["trace"], span["parent"], span["links"]) for span in seen.spans()] == [
+        ("wait transcribe", 1, 1, []),
+        ("process speech:transcribe", 1, None, [8]),
+    ]
+
+
+def test_a_stranger_is_linked_and_no_more(traced: Trace, seen: Seen, clock: Clock) -> None:
+    """From an untrusted queue no parent, baggage, trace state, wait or attempt is believed."""
+    wire = traced(untrusted_queues=["edge.*"])
+    found: list[dict[str, object]] = []
+    consume(wire, lambda *_: found.append(dict(baggage.get_all())), queue="edge.uploads")
+    token = context.attach(baggage.set_baggage("ours", "1"))
+    try:
+        wire.deliver(sent(clock, baggage="ours=2,job=7", tracestate="a=b", **{"x-attempt": 40}))
+    finally:
+        context.detach(token)
+    assert found == [{"ours": "1"}]
+    (span,) = seen.spans()
+    assert (span["trace"], span["parent"]) == (1, None)
+    assert span["attributes"]["voxtrace.messaging.delivery.attempt"] == 1
+    (link,) = seen.raw[0].links
+    assert (link.context.trace_id, link.context.span_id, dict(link.context.trace_state)) == (9, 8, {})
+    assert dict(link.attributes) == {"voxtrace.link.reason": "untrusted_sender"}
+
+
+def test_what_a_stranger_sent_is_not_passed_on(traced: Trace, seen: Seen, clock: Clock) -> None:
+    """Published again from an untrusted queue, a message carries our context and none of the sender's."""
+    wire = traced(untrusted_queues=["edge"])
+    strange = {"baggage": "job=7", "tracestate": "a=b", "voxtrace-previous": CREATION, "kept": 1}
+
+    def forward(channel: Any, _method: Any, properties: Any, body: Any) -> None:
+        channel.basic_publish("", "inner", body, properties)
+
+    consume(wire, forward, queue="edge")
+    wire.deliver(sent(clock, **strange))
+    assert wire.published[0].headers == {
+        "traceparent": f"00-{1:032x}-{2:016x}-01",
+        "voxtrace-enqueued-at": clock.now // 1_000_000,
+        "kept": 1,
+    }
+    assert (seen.named("publish inner")["parent"], seen.named("publish inner")["links"]) == (1, [])
+
+
+def test_distrust_ends_with_the_message(traced: Trace, seen: Seen, clock: Clock) -> None:
+    """A message from a trusted queue that is delivered while a stranger's is processed is continued."""
+    wire = traced(untrusted_queues=["edge"])
+    inner = wire.new_channel(2)
+
+    def republish(channel: Any, _method: Any, properties: Any, body: Any) -> None:
+        channel.basic_publish("", "again", body, properties)
+
+    inner.basic_consume("inner", republish, auto_ack=True, consumer_tag="inner")
+
+    def nested(*_args: Any) -> None:
+        wire.deliver(sent(clock), channel=inner, consumer_tag="inner")
+
+    consume(wire, nested, queue="edge")
+    wire.deliver(sent(clock))
+    assert wire.published[0].headers["traceparent"] == CREATION
+    assert seen.named("process speech:transcribe:inner")["parent"] == 8
+
+
+def test_a_message_published_again_keeps_its_creation_context(
+    traced: Trace, seen: Seen, clock: Clock
+) -> None:
+    """The publish links the creation context; a header of ours names the attempt that published again."""
+    wire = traced()
+    original = sent(clock, tracestate="a=b", baggage="job=7", attempt=1)
+
+    def retry(channel: Any, _method: Any, properties: Any, body: Any) -> None:
+        token = context.attach(baggage.set_baggage("tries", 2))
+        channel.basic_publish("", "retry", body, properties)
+        context.detach(token)
+
+    consume(wire, retry)
+    before = dict(original.headers)
+    wire.deliver(original)
+    assert original.headers == before
+    assert wire.published[0].headers == {
+        "traceparent": CREATION,
+        "tracestate": "a=b",
+        "baggage": "job=7,tries=2",
+        "voxtrace-previous": f"00-{9:032x}-{1:016x}-01",
+        "voxtrace-enqueued-at": clock.now // 1_000_000,
+        "attempt": 1,
+    }
+    published = seen.named("publish retry")
+    assert (published["trace"], published["parent"], published["links"]) == (9, 1, [8])
+
+
+def test_a_replay_outside_any_delivery_keeps_the_last_attempt(traced: Trace, seen: Seen) -> None:
+    """Who publishes a message again without processing it is no attempt."""
+    wire = traced()
+    attempt = f"00-{9:032x}-{5:016x}-01"
+    headers = {"traceparent": CREATION, "voxtrace-previous": attempt}
+    wire.blocking.basic_publish("", "replay", b"", pika.BasicProperties(headers=headers))
+    assert wire.published[0].headers["traceparent"] == CREATION
+    assert wire.published[0].headers["voxtrace-previous"] == attempt
+
+
+def test_a_new_message_has_no_history(traced: Trace) -> None:
+    """A message with the remains of another's headers, its creation context taken out, is a first attempt."""
+    wire = traced()
+    headers = {"voxtrace-previous": CREATION, "tracestate": "a=b", "traceparent": "none"}
+    wire.blocking.basic_publish("", "q", b"", pika.BasicProperties(headers=headers))
+    assert wire.published[0].headers.keys() == {"traceparent", "voxtrace-enqueued-at"}
+    assert wire.published[0].headers["traceparent"] == f"00-{1:032x}-{1:016x}-01"
+
+
+def test_baggage_travels_by_the_list_alone(traced: Trace, clock: Clock) -> None:
+    """Of an allow-list's globs, both what is sent and what is received must match one."""
+    wire = traced(baggage_keys=["job.*"])
+    found: list[dict[str, object]] = []
+    consume(wire, lambda *_: found.append(dict(baggage.get_all())))
+    wire.deliver(sent(clock, baggage="job.id=7,user=secret"))
+    assert found == [{"job.id": "7"}]
+    mine = baggage.set_baggage("user", "secret", baggage.set_baggage("job.id", "8"))
+    token = context.attach(mine)
+    wire.blocking.basic_publish("", "q", b"")
+    context.detach(token)
+    assert wire.published[0].headers["baggage"] == "job.id=8"
+
+
+def test_baggage_can_stay_at_home(traced: Trace, clock: Clock) -> None:
+    """An empty allow-list lets none in or out."""
+    wire = traced(baggage_keys=[])
+    found: list[dict[str, object]] = []
+    consume(wire, lambda *_: found.append(dict(baggage.get_all())))
+    wire.deliver(sent(clock, baggage="job.id=7"))
+    token = context.attach(baggage.set_baggage("job.id", "8"))
+    wire.blocking.basic_publish("", "q", b"")
+    context.detach(token)
+    assert found == [{}]
+    assert "baggage" not in wire.published[0].headers
+
+
+def test_baggage_beyond_8_kib_is_left_out_and_reported(
+    traced: Trace, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What fits goes, with the trace context, and one line says that something was left."""
+    wire = traced()
+    heavy = context.get_current()
+    for key in ("a", "b", "c"):
+        heavy = baggage.set_baggage(key, key * 4000, heavy)
+    token = context.attach(heavy)
+    for _ in range(2):
+        wire.blocking.basic_publish("", "q", b"")
+    context.detach(token)
+    headers = wire.published[0].headers
+    assert headers["baggage"] == f"a={'a' * 4000},b={'b' * 4000}"
+    assert sum(len(headers[name]) for name in ("traceparent", "baggage")) <= 8192
+    assert [record.levelno for record in caplog.records] == [logging.ERROR]
+    assert "could not pass all baggage on" in caplog.text
+
+
+def test_baggage_that_cannot_be_written_costs_itself_alone(traced: Trace) -> None:
+    """A value without a text does not cost the message its trace."""
+
+    class Mute:
+        def __str__(self) -> str:
+            raise ValueError
+
+    wire = traced()
+    token = context.attach(baggage.set_baggage("mute", Mute()))
+    wire.blocking.basic_publish("", "q", b"")
+    context.detach(token)
+    assert wire.published[0].headers.keys() == {"traceparent", "voxtrace-enqueued-at"}
+
+
+@pytest.mark.parametrize(
+    ("headers", "refused"),
+    [
+        ({}, []),
+        ({"traceparent": 7}, [("traceparent", "type")]),
+        ({"traceparent": "00-0"}, [("traceparent", "syntax")]),
+        ({"traceparent": "0" * 9000}, [("traceparent", "size")]),
+        ({"tracestate": [1]}, [("tracestate", "type")]),
+        ({"tracestate": "=,"}, [("tracestate", "syntax")]),
+        ({"baggage": b"\xff"}, [("baggage", "type")]),
+        ({"baggage": "a=1,b"}, [("baggage", "syntax")]),
+        ({"tracestate": "a=" + "b" * 200, "baggage": "c=" + "d" * 8000}, [("baggage", "size")]),
+    ],
+)
+def test_refused_headers_are_counted(
+    traced: Trace, seen: Seen, clock: Clock, headers: dict[str, Any], refused: list[tuple[str, str]]
+) -> None:
+    """A metric says which header was not believed and why; good headers make no point of it."""
+    wire = traced()
+    consume(wire)
+    wire.deliver(sent(clock, **headers))
+    points = seen.metrics().get("voxtrace.messaging.refused_headers", [])
+    assert points == [
+        ({"voxtrace.messaging.header.name": name, "voxtrace.messaging.refusal.reason": reason}, 1)
+        for name, reason in refused
+    ]
+
+
+def test_an_excluded_queue_is_left_alone(traced: Trace, seen: Seen, clock: Clock) -> None:
+    """Neither its consumers nor publishes to it by name are touched; other queues are traced."""
+    wire = traced(excluded_queues=["health.*"])
+    ran: list[object] = []
+    properties = sent(clock)
+    consume(wire, lambda *_: ran.append(trace.get_current_span()), queue="health.check")
+    wire.deliver(properties)
+    wire.blocking.basic_publish("", "health.check", b"", properties)
+    assert ran == [trace.INVALID_SPAN]
+    assert wire.published[0] is properties
+    assert (seen.spans(), seen.metrics()) == ([], {})
+    wire.blocking.basic_publish("speech", "health.check", b"")
+    assert [span["name"] for span in seen.spans()] == ["publish speech:health.check"]
+
+
+@pytest.mark.parametrize(("glob", "exchange"), [("audit*", "audit.log"), ("amq.default", "")])
+def test_an_excluded_exchange_is_left_alone(
+    traced: Trace, seen: Seen, clock: Clock, glob: str, exchange: str
+) -> None:
+    """Neither publishes to it nor deliveries by it are touched; the nameless one has a name here."""
+    wire = traced(excluded_exchanges=[glob])
+    ran: list[object] = []
+    consume(wire, lambda *_: ran.append(trace.get_current_span()))
+    wire.deliver(sent(clock), exchange=exchange)
+    wire.blocking.basic_publish(exchange, "transcribe", b"", sent(clock))
+    assert ran == [trace.INVALID_SPAN]
+    assert (seen.spans(), seen.metrics()) == ([], {})
+    wire.deliver(sent(clock))
+    assert [span["name"] for span in seen.spans()] == ["wait transcribe", "process speech:transcribe"]
+
+
+def test_filters_match_whole_names(traced: Trace, seen: Seen) -> None:
+    """A glob is no prefix and no regular expression, and cares about case."""
+    wire = traced(excluded_queues=["health", "a.b"])
+    for queue in ("health2", "Health", "axb"):
+        wire.blocking.basic_publish("", queue, b"")
+    assert len(seen.spans()) == 3
+
+
+def test_hooks_see_the_message(traced: Trace, seen: Seen, clock: Clock) -> None:
+    """Each is called once, with span, method, properties and body; the last one with the outcome too."""
+    calls: list[tuple[Any, ...]] = []
+
+    def publish_hook(span: trace.Span, method: Any, properties: Any, body: Any) -> None:
+        calls.append(("publish", method.exchange, method.routing_key, method.mandatory, body))
+        span.set_attribute("tenant", properties.app_id)
+
+    def process_hook(span: trace.Span, method: Any, properties: Any, body: Any) -> None:
+        calls.append(("process", method.delivery_tag, properties.app_id, body, span.is_recording()))
+
+    def response_hook(span: trace.Span, method: Any, properties: Any, body: Any, outcome: Any) -> None:
+        calls.append(("response", method.delivery_tag, properties.app_id, body, span.is_recording(), outcome))
+
+    wire = traced(publish_hook=publish_hook, process_hook=process_hook, response_hook=response_hook)
+    properties = pika.BasicProperties(app_id="shop")
+    wire.blocking.basic_publish("speech", "transcribe", b"out", properties, mandatory=True)
+
+    def work(channel: Any, method: Any, _properties: Any, _body: Any) -> None:
+        calls.append(("work",))
+        channel.basic_ack(method.delivery_tag)
+
+    wire.blocking.basic_consume("transcribe", work, consumer_tag="consumer")
+    wire.deliver(properties, delivery_tag=3)
+    assert calls == [
+        ("publish", "speech", "transcribe", True, b"out"),
+        ("process", 3, "shop", b"body", True),
+        ("work",),
+        ("response", 3, "shop", b"body", True, "ack"),
+    ]
+    assert seen.named("publish speech:transcribe")["attributes"]["tenant"] == "shop"
+
+
+def test_the_response_hook_sees_the_exception(traced: Trace) -> None:
+    """Where the callback raised, that is the outcome; with auto_ack and no exception there is none."""
+    outcomes: list[object] = []
+    error = ValueError()
+    wire = traced(response_hook=lambda *args: outcomes.append(args[-1]))
+
+    def work(_channel: Any, method: Any, _properties: Any, _body: Any) -> None:
+        if method.delivery_tag == 2:
+            raise error
+
+    consume(wire, work)
+    wire.deliver(delivery_tag=1)
+    with pytest.raises(ValueError, match=r"^$"):
+        wire.deliver(delivery_tag=2)
+    assert outcomes == [None, error]
+
+
+def test_a_hook_may_publish(traced: Trace, seen: Seen) -> None:
+    """A response hook that reports by a message of its own does not wait for itself."""
+    channels: list[Any] = []
+
+    def response_hook(*_args: Any) -> None:
+        failed = pika.BasicProperties(headers={"x-exception-type": "Late"})
+        channels[0].basic_publish("", "audit", b"", failed)
+
+    wire = traced(response_hook=response_hook)
+    channels.append(wire.blocking)
+    wire.blocking.basic_consume(
+        "transcribe",
+        lambda channel, method, *_: channel.basic_ack(method.delivery_tag),
+        consumer_tag="consumer",
+    )
+    wire.deliver()
+    assert sorted(span["name"] for span in seen.spans()) == ["process speech:transcribe", "publish audit"]
+
+
+def test_a_raising_hook_harms_nothing(traced: Trace, seen: Seen, caplog: pytest.LogCaptureFixture) -> None:
+    """Each is reported once; the message goes out, comes in, and is traced."""
+
+    def fail(*_args: Any) -> None:
+        raise LookupError("secret")
+
+    wire = traced(publish_hook=fail, process_hook=fail, response_hook=fail)
+    ran: list[int] = []
+    consume(wire, lambda *_: ran.append(1))
+    for _ in range(2):
+        wire.blocking.basic_publish("speech", "transcribe", b"")
+        wire.deliver()
+    assert (ran, len(wire.published), len(seen.spans())) == ([1, 1], 2, 4)
+    assert [record.getMessage().split(" (")[0] for record in caplog.records] == [
+        "Voxtrace could not run the publish_hook",
+        "Voxtrace could not run the process_hook",
+        "Voxtrace could not run the response_hook",
+    ]
+    assert "secret" not in caplog.text
+
+
+def test_suppression_holds_both_ways(traced: Trace, seen: Seen, clock: Clock) -> None:
+    """Nothing is injected, nothing is measured, no hook is called; the callback runs and stays suppressed."""
+    calls: list[Any] = []
+    wire = traced(publish_hook=calls.append, process_hook=calls.append, response_hook=calls.append)
+    properties = pika.BasicProperties()
+
+    def work(channel: Any, method: Any, _properties: Any, body: Any) -> None:
+        channel.basic_publish("", "next", body, properties)
+        channel.basic_ack(method.delivery_tag)
+
+    wire.blocking.basic_consume("transcribe", work, consumer_tag="consumer")
+    with suppress_instrumentation():
+        wire.deliver(sent(clock))
+    assert wire.published[0] is properties
+    assert properties.headers is None
+    assert (seen.spans(), seen.metrics(), calls) == ([], {}, [])
