@@ -3,19 +3,19 @@
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
 from voxtrace.testing.captured import SECOND, CapturedTelemetry
-from voxtrace.testing.vhost import VirtualHost
+from voxtrace.testing.server import Server
 
 if TYPE_CHECKING:
     from pika import BlockingConnection
     from pika.adapters.blocking_connection import BlockingChannel
 
     from voxtrace.testing.connection import InMemoryBlockingConnection
-    from voxtrace.testing.sessions import Session
 
 _ROUNDS: Final = 1000
 _NEW_YEAR_2026: Final = 1_767_225_600.0
@@ -48,13 +48,14 @@ class InMemoryBroker:
             clock: The time in seconds since 1970; messages expire and deaths are dated by it.
             on_channel: Called with every channel that is opened, to instrument it for example.
         """
-        self.changed = threading.Condition()
-        self._clock = clock
-        self._advanced = 0.0
+        self._server = Server(clock)
         self._on_channel = on_channel
-        self._vhost = VirtualHost(now=self.now)
-        self._sessions: list[Session] = []
-        self._connections: list[tuple[int, InMemoryBlockingConnection]] = []
+        self._connections: list[tuple[threading.Thread, InMemoryBlockingConnection]] = []
+
+    @property
+    def now(self) -> float:
+        """The broker's time, in seconds since 1970."""
+        return self._server.now()
 
     def connection(self, parameters: Any = None) -> "BlockingConnection":
         """
@@ -69,8 +70,8 @@ class InMemoryBroker:
         from voxtrace.testing.connection import InMemoryBlockingConnection  # noqa: PLC0415
 
         parameters = parameters or pika.ConnectionParameters("in-memory")
-        connection = InMemoryBlockingConnection(self, parameters)
-        self._connections.append((threading.get_ident(), connection))
+        connection = InMemoryBlockingConnection(self._server, parameters, self._on_channel)
+        self._connections.append((threading.current_thread(), connection))
         return connection
 
     def channel(self) -> "BlockingChannel":
@@ -84,15 +85,12 @@ class InMemoryBroker:
         Raises:
             RuntimeError: when that takes 1000 rounds, as where a message is returned and delivered for ever.
         """
-        mine = [connection for thread, connection in self._connections if thread == threading.get_ident()]
         for _ in range(_ROUNDS):
-            before = [connection.loop.handled for connection in mine]
-            for connection in mine:
+            before = self._handled()
+            for connection in self._mine():
                 if connection.is_open:
                     connection.process_data_events(time_limit=0)
-            if before == [connection.loop.handled for connection in mine] and all(
-                connection.loop.idle for connection in mine
-            ):
+            if self._handled() == before and all(connection.loop.idle for connection in self._mine()):
                 return
         raise RuntimeError(
             f"Callbacks still find work after {_ROUNDS} rounds. Is a message requeued each time?"
@@ -100,59 +98,33 @@ class InMemoryBroker:
 
     def advance(self, seconds: float) -> None:
         """Let time pass, for messages that expire and for `call_later`; callbacks run when next asked to."""
-        with self.changed:
-            self._advanced += seconds
-            self.pass_on()
-            self.changed.notify_all()
+        self._server.advance(seconds)
 
     def drop_connections(self) -> None:
         """Lose every connection, as when the network fails: clients get pika's `StreamLostError`."""
         from pika.exceptions import StreamLostError  # noqa: PLC0415 - as above
 
-        with self.changed:
-            for session in self._sessions:
-                session.end(StreamLostError("Stream connection lost: the in-memory broker dropped it"))
-            self._sessions.clear()
-            self.changed.notify_all()
+        self._server.drop(StreamLostError("Stream connection lost: the in-memory broker dropped it"))
 
     def close(self) -> None:
-        """Close the connections that are still open, whoever opened them."""
-        for _, connection in self._connections:
-            if connection.is_open:
-                connection.close()
+        """Close the connections that are still open; to those at work in other threads they are lost."""
+        from pika.exceptions import AMQPError  # noqa: PLC0415 - as above
+
+        here = threading.current_thread()
+        for thread, connection in self._connections:
+            if connection.is_open and (thread is here or not thread.is_alive()):
+                # It may be lost, and not know yet.
+                with suppress(AMQPError):
+                    connection.close()
         self._connections.clear()
+        self.drop_connections()
 
-    def now(self) -> float:
-        """The broker's time, in seconds since 1970."""
-        return self._clock() + self._advanced
+    def _mine(self) -> "list[InMemoryBlockingConnection]":
+        here = threading.current_thread()
+        return [one for thread, one in self._connections if thread is here and one.is_open]
 
-    def elapsed(self) -> float:
-        """The time that connections measure delays by, in seconds."""
-        return time.monotonic() + self._advanced
-
-    def until_expiry(self) -> float | None:
-        """Seconds until a message expires; None while none will."""
-        expiry = self._vhost.next_expiry()
-        return None if expiry is None else max(0.0, expiry - self.now())
-
-    def accept(self) -> "Session":
-        """The broker's end of a new connection."""
-        from voxtrace.testing.sessions import Session  # noqa: PLC0415 - as above
-
-        session = Session(self._vhost)
-        with self.changed:
-            self._sessions = [*(other for other in self._sessions if not other.ended), session]
-        return session
-
-    def opened(self, channel: "BlockingChannel") -> None:
-        """Passes a new channel on."""
-        if self._on_channel is not None:
-            self._on_channel(channel)
-
-    def pass_on(self) -> None:
-        """Does what time alone brings about; for those who hold `changed`."""
-        self._vhost.expire()
-        self._vhost.dispatch()
+    def _handled(self) -> int:
+        return sum(connection.loop.handled for _, connection in self._connections)
 
 
 @pytest.fixture
@@ -179,7 +151,7 @@ def in_memory_broker(
     broker = InMemoryBroker(clock=lambda: _NEW_YEAR_2026, on_channel=trace)
 
     def now() -> int:
-        return tick() + round((broker.now() - _NEW_YEAR_2026) * SECOND)
+        return tick() + round((broker.now - _NEW_YEAR_2026) * SECOND)
 
     monkeypatch.setattr(sdk, "time_ns", now)
     monkeypatch.setattr(time, "time_ns", now)

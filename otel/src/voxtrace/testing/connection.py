@@ -13,7 +13,7 @@ from pika.connection import Connection
 from voxtrace.testing.sessions import Session
 
 if TYPE_CHECKING:
-    from voxtrace.testing.broker import InMemoryBroker
+    from voxtrace.testing.server import Server
 
 
 class Loop:
@@ -24,8 +24,8 @@ class Loop:
         handled: How much it has passed on so far, frames and callbacks.
     """
 
-    def __init__(self, broker: "InMemoryBroker", session: Session) -> None:
-        self._broker = broker
+    def __init__(self, server: "Server", session: Session) -> None:
+        self._server = server
         self._session = session
         self._callbacks: deque[Callable[[], Any]] = deque()
         self._timers: list[tuple[float, int, Callable[[], Any]]] = []
@@ -40,12 +40,12 @@ class Loop:
 
     def poll(self) -> None:
         """Waits for bytes, callbacks or timers, and hands the bytes on."""
-        broker, arrived = self._broker, list[bytes | Exception]()
-        with broker.changed:
-            broker.pass_on()
+        server, arrived = self._server, list[bytes | Exception]()
+        with server.changed:
+            server.pass_on()
             while self.idle:
-                broker.changed.wait(self._patience())
-                broker.pass_on()
+                server.changed.wait(self._patience())
+                server.pass_on()
             arrived.extend(self._session.outbox)
             self._session.outbox.clear()
         for data in arrived:
@@ -57,7 +57,7 @@ class Loop:
         for _ in range(len(self._callbacks)):
             self.handled += 1
             self._callbacks.popleft()()
-        now = self._broker.elapsed()
+        now = self._server.elapsed()
         due = []
         while self._timers and self._timers[0][0] <= now:
             due.append(heapq.heappop(self._timers))
@@ -66,7 +66,7 @@ class Loop:
 
     def call_later(self, delay: float, callback: Callable[[], Any]) -> object:
         """Runs a callback in so many seconds; returns what it is taken back by."""
-        timer = (self._broker.elapsed() + delay, next(self._numbers), callback)
+        timer = (self._server.elapsed() + delay, next(self._numbers), callback)
         heapq.heappush(self._timers, timer)
         return timer
 
@@ -78,9 +78,9 @@ class Loop:
 
     def add_callback_threadsafe(self, callback: Callable[[], Any]) -> None:
         """Runs a callback soon, in the thread of this loop."""
-        with self._broker.changed:
+        with self._server.changed:
             self._callbacks.append(callback)
-            self._broker.changed.notify_all()
+            self._server.changed.notify_all()
 
     def close(self) -> None:
         """Forgets what is left to do."""
@@ -94,21 +94,21 @@ class Loop:
         """There is nothing to switch off."""
 
     def _remaining(self) -> float | None:
-        return max(0.0, self._timers[0][0] - self._broker.elapsed()) if self._timers else None
+        return max(0.0, self._timers[0][0] - self._server.elapsed()) if self._timers else None
 
     def _patience(self) -> float | None:
-        waits = [wait for wait in (self._remaining(), self._broker.until_expiry()) if wait is not None]
+        waits = [wait for wait in (self._remaining(), self._server.until_expiry()) if wait is not None]
         return min(waits, default=None)
 
 
 class InMemoryConnection(Connection):  # type: ignore[misc]  # pika has no types
     """pika's callback-style connection, with a broker in the same process at its other end."""
 
-    def __init__(self, broker: "InMemoryBroker", parameters: Any) -> None:
+    def __init__(self, server: "Server", parameters: Any) -> None:
         self._transport = None  # nothing is ever buffered: a BlockingConnection need not wait for it
-        self._broker = broker
-        self._session = broker.accept()
-        self.ioloop = Loop(broker, self._session)
+        self._server = server
+        self._session = server.accept()
+        self.ioloop = Loop(server, self._session)
         self.ioloop.received = self._on_received
         super().__init__(parameters, internal_connection_workflow=False)
 
@@ -126,9 +126,9 @@ class InMemoryConnection(Connection):  # type: ignore[misc]  # pika has no types
             self._on_stream_terminated(data)
 
     def _adapter_emit_data(self, data: bytes) -> None:
-        with self._broker.changed:
+        with self._server.changed:
             self._session.receive(data)
-            self._broker.changed.notify_all()
+            self._server.changed.notify_all()
 
     def _adapter_call_later(self, delay: float, callback: Callable[[], Any]) -> object:
         return self.ioloop.call_later(delay, callback)
@@ -143,31 +143,31 @@ class InMemoryConnection(Connection):  # type: ignore[misc]  # pika has no types
         """Nothing: `open` does it."""
 
     def _adapter_disconnect_stream(self) -> None:
-        with self._broker.changed:
+        with self._server.changed:
             self._session.end()
-            self._broker.changed.notify_all()
+            self._server.changed.notify_all()
         self.ioloop.add_callback_threadsafe(functools.partial(self._on_stream_terminated, None))
 
 
 class _Adapter:
     """What a BlockingConnection takes for the class of its connection."""
 
-    def __init__(self, broker: "InMemoryBroker") -> None:
-        self._broker = broker
+    def __init__(self, server: "Server") -> None:
+        self._server = server
 
     def create_connection(
         self, connection_configs: Sequence[Any], on_done: Callable[[Any], None], custom_ioloop: Any
     ) -> None:
         custom_ioloop.close()
-        on_done(InMemoryConnection(self._broker, connection_configs[0]).open())
+        on_done(InMemoryConnection(self._server, connection_configs[0]).open())
 
 
 class InMemoryBlockingConnection(pika.BlockingConnection):  # type: ignore[misc]  # pika has no types
     """pika's BlockingConnection to an in-memory broker."""
 
-    def __init__(self, broker: "InMemoryBroker", parameters: Any) -> None:
-        self._broker = broker
-        super().__init__(parameters, _impl_class=_Adapter(broker))
+    def __init__(self, server: "Server", parameters: Any, on_channel: Callable[[Any], object] | None) -> None:
+        self._on_channel = on_channel
+        super().__init__(parameters, _impl_class=_Adapter(server))
 
     @property
     def loop(self) -> Loop:
@@ -176,7 +176,8 @@ class InMemoryBlockingConnection(pika.BlockingConnection):  # type: ignore[misc]
         return loop
 
     def channel(self, channel_number: int | None = None) -> Any:
-        """Opens a channel, and shows it to the broker's `on_channel`."""
+        """Opens a channel and passes it on to `on_channel`."""
         channel = super().channel(channel_number)
-        self._broker.opened(channel)
+        if self._on_channel is not None:
+            self._on_channel(channel)
         return channel

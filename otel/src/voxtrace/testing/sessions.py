@@ -81,7 +81,7 @@ class Session:
         if isinstance(received, frame.ProtocolHeader):
             self.send(0, spec.Connection.Start(0, 9, _PROPERTIES, "PLAIN", "en_US"))
         elif isinstance(received, frame.Heartbeat):
-            pass
+            self.outbox.append(frame.Heartbeat().marshal())
         elif number == 0:
             self._handle_connection(received.method)
         elif number in self._closing:
@@ -97,7 +97,7 @@ class Session:
     def _handle_connection(self, method: Any) -> None:
         match method.NAME:
             case "Connection.StartOk":
-                # No heartbeats: nothing here falls silent.
+                # It asks for no heartbeats, and answers the client's.
                 self.send(0, spec.Connection.Tune(_CHANNEL_MAX, spec.FRAME_MAX_SIZE, 0))
             case "Connection.Open":
                 self.send(0, spec.Connection.OpenOk())
