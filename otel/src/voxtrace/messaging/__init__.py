@@ -5,20 +5,25 @@ How to read the package, from the outside in:
 
 - `instrumentor`: what is replaced in pika, and how it is put back.
 - `publication`: a publish, from the call to the broker's confirm (PRODUCER span).
-- `consumer`: a message reaches a callback; starts its span, runs the callback once.
+- `consumer`: a message reaches a callback, which is run once inside its span.
 - `arrival`: when a message came to the process, to wait there for its callback.
-- `delivery`: a message in a consumer's hands, from delivery to settlement (CONSUMER span).
-- `ledger`: which deliveries are unsettled on which channel.
+- `intake`: that span starts, and tells what it continues and what came before.
+- `processing`, `delivery`, `batch`: work on messages, from delivery to settlement (CONSUMER span).
+- `settlement`: an ack, nack or reject, noted there (and a CLIENT span).
+- `ledger`: which deliveries are unsettled on which channel; `in_flight` counts them at export.
 - `wait`: when a message was enqueued, and the back-dated span from then to delivery.
+- `history`: dead-letterings, and the attempt before.
+- `route`: what all messages on one way have in common.
 - `propagation`: trace context in and out of AMQP headers; hostile headers end here.
 - `destination`, `attributes`, `names`: what things are called.
 - `failure`: what an error looks like on a span.
-- `telemetry`: the tracer and the instruments.
+- `telemetry`: the tracer and the instruments; `former`: what older conventions called things.
 - `configuration`: what may be chosen, and by whom.
 
 It needs the OpenTelemetry API and pika alone. A user's callback runs once, outside `voxtrace._guard`.
 """
 
+from voxtrace.messaging.batch import batch
 from voxtrace.messaging.instrumentor import PikaInstrumentor
 
-__all__ = ["PikaInstrumentor"]
+__all__ = ["PikaInstrumentor", "batch"]

@@ -1,22 +1,18 @@
 """A message reaches a callback."""
 
 import functools
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
-from opentelemetry import context, trace
+from opentelemetry import context
 from opentelemetry.context import Context
-from opentelemetry.trace import Link, SpanContext, SpanKind
 
-from voxtrace import semconv
 from voxtrace._guard import guarded
-from voxtrace.messaging import arrival, attributes, failure, hooks, wait
+from voxtrace.messaging import arrival, hooks, intake
 from voxtrace.messaging.delivery import Delivery
-from voxtrace.messaging.destination import consumed_from
 from voxtrace.messaging.ledger import Ledger
-from voxtrace.messaging.propagation import Correlation, extract, suppressed
+from voxtrace.messaging.propagation import Correlation, suppressed
 from voxtrace.messaging.telemetry import Telemetry
 
 Method = Callable[..., Any]
@@ -65,55 +61,20 @@ class Consumer:
             if selection.excludes and selection.excludes_exchange(method.exchange):
                 return None
             if self.telemetry.enabled and not suppressed(current):
-                delivery = self._begin(current, channel, method, properties, arrival.take(method))
+                delivery = intake.begin(
+                    self.ledger,
+                    current,
+                    channel,
+                    method,
+                    properties,
+                    queue=self.queue,
+                    auto_ack=self.auto_ack,
+                    correlation=self.correlation,
+                    arrived=arrival.take(method),
+                )
                 self._show(delivery, method, properties, body)
                 return delivery
         return None
-
-    def _begin(
-        self, current: Context, channel: Any, method: Any, properties: Any, _arrived: int | None
-    ) -> Delivery:
-        headers = getattr(properties, "headers", None)
-        remarks = failure.remarks(headers)
-        parent, creation = extract(
-            headers,
-            current,
-            self.correlation,
-            allowed=self.telemetry.selection.baggage,
-            refused=self.telemetry.refuse,
-        )
-        if self.correlation == "untrusted":
-            headers = None
-        destination = consumed_from(method.exchange, method.routing_key, self.queue)
-        span_attributes = {
-            **attributes.operation("process", "process", destination),
-            **attributes.message(method.routing_key, properties),
-            **attributes.server(channel),
-            **attributes.delivery(method, headers, self.queue),
-        }
-        started = time.time_ns()
-        span = self.telemetry.tracer.start_span(
-            f"process {destination.label}",
-            parent,
-            SpanKind.CONSUMER,
-            span_attributes,
-            _links(creation, current, self.correlation),
-            started,
-        )
-        delivery = Delivery(
-            telemetry=self.telemetry,
-            span=span,
-            parent=parent,
-            started=started,
-            destination=destination,
-            attributes=span_attributes,
-            auto_ack=self.auto_ack,
-            remarks=remarks,
-        )
-        # Guarded apart: a span that was started must be handed on, to be ended.
-        with guarded("note a delivered message"):
-            self._note(delivery, channel, method, headers, creation)
-        return delivery
 
     def _show(self, delivery: Delivery, method: Any, properties: Any, body: Any) -> None:
         configuration = self.telemetry.configuration
@@ -123,37 +84,6 @@ class Consumer:
             )
         if configuration.process_hook is not None:
             hooks.processing(configuration.process_hook, delivery.span, method, properties, body)
-
-    def _note(
-        self, delivery: Delivery, channel: Any, method: Any, headers: object, creation: SpanContext | None
-    ) -> None:
-        if not self.auto_ack:
-            self.ledger.open(attributes.transport(channel), method.delivery_tag, delivery)
-        measured = self.telemetry.measured(delivery.attributes, delivery.destination)
-        self.telemetry.consumed.add(1, measured, delivery.context)
-        # A redelivered message was in a consumer's hands meanwhile; when it came back only the broker knows.
-        waited = None if method.redelivered else wait.measure(headers, delivery.started)
-        if waited is not None:
-            # A message without creation context has no trace but the one that starts here.
-            wait.report(
-                self.telemetry,
-                waited,
-                queue=self.queue,
-                parent=delivery.parent if creation and self.correlation == "parent" else delivery.context,
-                attributes=delivery.attributes,
-            )
-
-
-def _links(creation: SpanContext | None, current: Context, correlation: Correlation) -> list[Link]:
-    links = []
-    if creation is not None:
-        reason = {semconv.VOXTRACE_LINK_REASON: semconv.LINK_UNTRUSTED_SENDER}
-        links.append(Link(creation, reason if correlation == "untrusted" else None))
-    ambient = trace.get_current_span(current)
-    # A thread keeps the context it was started in; a span that is over is no circumstance of this delivery.
-    if ambient.is_recording():
-        links.append(Link(ambient.get_span_context()))
-    return links
 
 
 def consuming(telemetry: Telemetry, ledger: Ledger) -> Callable[[Method], Method]:

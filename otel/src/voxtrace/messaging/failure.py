@@ -3,12 +3,19 @@
 import re
 import traceback
 from collections.abc import Mapping
-from typing import Any
+from types import MappingProxyType
+from typing import Any, Final
 
 from opentelemetry.trace import Span, StatusCode
 
 from voxtrace import semconv
 from voxtrace.messaging import names
+
+NONE: Final[Mapping[str, Any]] = MappingProxyType({})
+
+# RabbitMQ has one reply code for every broken precondition; only the text tells this one.
+_CONSUMER_TIMEOUT = re.compile(r"delivery acknowledgement on channel \d+ timed out")
+_PRECONDITION_FAILED: Final = 406
 
 # Names of types and reasons, not sentences: this value is an attribute of metrics too.
 _ERROR_TYPE = re.compile(r"[\w.:$-]{1,128}", re.ASCII)
@@ -29,16 +36,35 @@ def announced(headers: object, arrived: Mapping[str, Any]) -> str | None:
     return value if _ERROR_TYPE.fullmatch(value) else names.ERROR_OTHER
 
 
-def remarks(headers: object) -> dict[str, Any]:
+def remarks(headers: object) -> Mapping[str, Any]:
     """The headers about a message's fate, as a copy; none where no failure is among them."""
     if not isinstance(headers, Mapping) or names.HEADER_EXCEPTION_TYPE not in headers:
-        return {}
+        return NONE
     return {key: value for key, value in headers.items() if isinstance(key, str) and key.startswith("x-")}
 
 
-def mark(span: Span, error_type: str) -> None:
+def closing(reason: object) -> str:
+    """
+    The error type of a message that was unsettled when its channel closed for `reason`.
+
+    It is the name of pika's exception, which tells a lost heartbeat, a lost stream, and a close by the user
+    or by the broker apart; that the broker's patience with a consumer ended has a name of its own.
+    """
+    if getattr(reason, "reply_code", None) == _PRECONDITION_FAILED:
+        text = getattr(reason, "reply_text", None)
+        if isinstance(text, str) and _CONSUMER_TIMEOUT.search(text):
+            return names.ERROR_CONSUMER_TIMEOUT
+    return type(reason).__qualname__
+
+
+def error_type(error: BaseException) -> str:
+    """The error type of an exception."""
+    return type(error).__qualname__
+
+
+def mark(span: Span, kind: str) -> None:
     """Makes `span` an error of the given type."""
-    span.set_attribute(semconv.ERROR_TYPE, error_type)
+    span.set_attribute(semconv.ERROR_TYPE, kind)
     span.set_status(StatusCode.ERROR)
 
 
@@ -48,8 +74,8 @@ def mark_exception(span: Span, error: BaseException) -> str:
 
     The exception's message stays out of it: messages quote file names and transcripts.
     """
-    error_type = type(error).__qualname__
-    mark(span, error_type)
+    kind = error_type(error)
+    mark(span, kind)
     span.add_event(
         "exception",
         {
@@ -57,7 +83,7 @@ def mark_exception(span: Span, error: BaseException) -> str:
             "exception.stacktrace": "".join(traceback.format_tb(error.__traceback__)),
         },
     )
-    return error_type
+    return kind
 
 
 def _qualified_name(cls: type[BaseException]) -> str:

@@ -1,21 +1,36 @@
 """Which deliveries are unsettled on which channel."""
 
 import threading
-from typing import Any
-from weakref import WeakKeyDictionary
+import weakref
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary, WeakSet
 
 from voxtrace._guard import guarded
-from voxtrace.messaging import names
+from voxtrace.messaging import failure, in_flight, names
 from voxtrace.messaging.delivery import Delivery
+from voxtrace.messaging.telemetry import Telemetry
+
+if TYPE_CHECKING:
+    from voxtrace.messaging.batch import Batch
+
+_ledgers: "WeakSet[Ledger]" = WeakSet()
+_ledgers_lock = threading.Lock()
 
 
 class Ledger:
     """The unsettled deliveries of every channel; a channel that closes settles its own."""
 
-    def __init__(self) -> None:
+    def __init__(self, telemetry: Telemetry) -> None:
+        self.telemetry = telemetry
         self._lock = threading.Lock()
         # Weak, so that a channel nobody closed can still be collected.
         self._channels: WeakKeyDictionary[Any, dict[int, Delivery]] = WeakKeyDictionary()
+        self._lost: WeakKeyDictionary[Any, dict[int, Delivery]] = WeakKeyDictionary()
+        with _ledgers_lock:
+            _ledgers.add(self)
+        with guarded("observe the messages in flight"):
+            in_flight.observe(weakref.ref(self), telemetry)
 
     def open(self, channel: Any, delivery_tag: int, delivery: Delivery) -> None:
         """Notes a delivery on pika's callback-style `channel`."""
@@ -31,12 +46,25 @@ class Ledger:
         with guarded("watch a channel"), self._lock:
             self._of(channel)
 
-    def _of(self, channel: Any) -> dict[int, Delivery]:
-        unsettled = self._channels.get(channel)
-        if unsettled is None:
-            unsettled = self._channels[channel] = {}
-            channel.add_on_close_callback(self._on_close)
-        return unsettled
+    def find(self, channel: Any, delivery_tag: int, *, multiple: bool = False) -> list[Delivery]:
+        """
+        The unsettled delivery of that tag; with `multiple` all up to it (0 stands for all there are).
+
+        Of a closed channel they are the ones that it was closed on.
+        """
+        with self._lock:
+            unsettled = self._channels.get(channel) or self._lost.get(channel)
+            return [unsettled[tag] for tag in _tags(unsettled, delivery_tag, multiple)] if unsettled else []
+
+    def hand_over(self, channel: Any, delivery_tag: int, batch: "Batch") -> None:
+        """Lets the settlement of a delivery be noted on `batch`, if it is still to come."""
+        with self._lock:
+            unsettled = self._channels.get(channel)
+            delivery = unsettled.get(delivery_tag) if unsettled else None
+            if delivery is not None:
+                batch.expect(delivery)
+        if delivery is not None:
+            delivery.hand_over(batch)
 
     def settle(
         self,
@@ -46,30 +74,64 @@ class Ledger:
         *,
         multiple: bool = False,
         error_type: str | None = None,
-    ) -> None:
-        """Settles one delivery, or with `multiple` all up to it (0 stands for all there are)."""
+    ) -> list[Delivery]:
+        """Settles what `find` finds, and answers it."""
+        taken: list[Delivery] = []
         with guarded("note a settlement"):
-            for delivery in self._take(channel, delivery_tag, multiple=multiple):
-                delivery.settle(settlement, error_type)
+            with self._lock:
+                unsettled = self._channels.get(channel)
+                if unsettled:
+                    taken = [unsettled.pop(tag) for tag in _tags(unsettled, delivery_tag, multiple)]
+                # Under the lock that handing over takes too: a message is noted where it belongs now.
+                owners = [delivery.owner for delivery in taken]
+            for owner in owners:
+                owner.settle(settlement, error_type)
+        return taken
 
     def abandon(self) -> None:
         """Ends every open span, when settlements will no longer be seen."""
+        open_deliveries = self.deliveries()
         with self._lock:
-            open_deliveries = [d for unsettled in self._channels.values() for d in unsettled.values()]
             self._channels.clear()
+            self._lost.clear()
         for delivery in open_deliveries:
-            delivery.abandon()
+            delivery.owner.abandon()
 
-    def _take(self, channel: Any, delivery_tag: int, *, multiple: bool) -> list[Delivery]:
+    def deliveries(self) -> list[Delivery]:
+        """All that are unsettled."""
         with self._lock:
-            unsettled = self._channels.get(channel)
-            if not unsettled:
-                return []
-            if not multiple:
-                delivery = unsettled.pop(delivery_tag, None)
-                return [] if delivery is None else [delivery]
-            tags = [tag for tag in unsettled if tag <= delivery_tag or delivery_tag == 0]
-            return [unsettled.pop(tag) for tag in tags]
+            return [d for unsettled in self._channels.values() for d in unsettled.values()]
+
+    def _of(self, channel: Any) -> dict[int, Delivery]:
+        unsettled = self._channels.get(channel)
+        if unsettled is None:
+            unsettled = self._channels[channel] = {}
+            channel.add_on_close_callback(self._on_close)
+        return unsettled
 
     def _on_close(self, channel: Any, reason: object) -> None:
-        self.settle(channel, 0, names.CHANNEL_CLOSED, multiple=True, error_type=type(reason).__qualname__)
+        with guarded("remember the messages of a closed channel"):
+            for delivery in self.find(channel, 0, multiple=True):
+                delivery.remember()
+        lost = self.settle(
+            channel, 0, names.CHANNEL_CLOSED, multiple=True, error_type=failure.closing(reason)
+        )
+        if lost:
+            with self._lock:
+                # Whoever tries to settle them still does so in their traces.
+                self._lost[channel] = {delivery.tag: delivery for delivery in lost}
+
+
+def ledgers() -> Iterator[Ledger]:
+    """The ledgers of all instrumentations at work."""
+    with _ledgers_lock:
+        found = list(_ledgers)
+    return (ledger for ledger in found if ledger.telemetry.enabled)
+
+
+def _tags(unsettled: dict[int, Delivery], delivery_tag: int, multiple: bool) -> list[int]:
+    if not multiple:
+        return [delivery_tag] if delivery_tag in unsettled else []
+    if delivery_tag == 0:
+        return list(unsettled)
+    return [tag for tag in unsettled if tag <= delivery_tag]

@@ -9,10 +9,10 @@ from typing import Any, Final
 
 from opentelemetry import context
 
-from voxtrace.messaging import names, publication
-from voxtrace.messaging.attributes import transport
+from voxtrace.messaging import publication, settlement
 from voxtrace.messaging.consumer import consuming
 from voxtrace.messaging.ledger import Ledger
+from voxtrace.messaging.route import transport
 from voxtrace.messaging.telemetry import Telemetry
 
 Method = Callable[..., Any]
@@ -52,7 +52,7 @@ class Instrumentation:
 
     def __init__(self, telemetry: Telemetry) -> None:
         self.telemetry = telemetry
-        self.ledger = Ledger()
+        self.ledger = Ledger(telemetry)
         self._patches: list[Patch] = []
 
     def apply(self, patches: list[Patch]) -> None:
@@ -129,9 +129,9 @@ def _transport(instrumentation: "Instrumentation") -> dict[str, Wrap]:
     return {
         "basic_publish": publication.publishing(instrumentation.telemetry),
         "basic_consume": consuming(instrumentation.telemetry, instrumentation.ledger),
-        "basic_ack": _acknowledging(instrumentation.ledger),
-        "basic_nack": _negatively_acknowledging(instrumentation.ledger),
-        "basic_reject": _rejecting(instrumentation.ledger),
+        "basic_ack": settlement.acknowledging(instrumentation.ledger),
+        "basic_nack": settlement.negatively_acknowledging(instrumentation.ledger),
+        "basic_reject": settlement.rejecting(instrumentation.ledger),
     }
 
 
@@ -142,51 +142,6 @@ def _function(owner: Any, name: str) -> Method:
     if function is None or getattr(bound, "__self__", None) is not owner:
         return functools.wraps(bound)(lambda _owner, *args, **kwargs: bound(*args, **kwargs))
     return getattr(function, _ORIGINAL, function)  # type: ignore[no-any-return]  # ours, or theirs
-
-
-def _acknowledging(ledger: Ledger) -> Callable[[Method], Method]:
-    def wrap(original: Method) -> Method:
-        def basic_ack(channel: Any, delivery_tag: Any = 0, multiple: Any = False) -> Any:
-            result = original(channel, delivery_tag, multiple)
-            ledger.settle(channel, delivery_tag, names.ACK, multiple=multiple)
-            return result
-
-        return basic_ack
-
-    return wrap
-
-
-def _negatively_acknowledging(ledger: Ledger) -> Callable[[Method], Method]:
-    def wrap(original: Method) -> Method:
-        def basic_nack(
-            channel: Any, delivery_tag: Any = 0, multiple: Any = False, requeue: Any = True
-        ) -> Any:
-            result = original(channel, delivery_tag, multiple, requeue)
-            if requeue:
-                # "Not now": the message is none the worse, as RabbitMQ 4.3 counts it too.
-                ledger.settle(channel, delivery_tag, names.REQUEUE, multiple=multiple)
-            else:
-                ledger.settle(
-                    channel, delivery_tag, names.NACK, multiple=multiple, error_type=names.ERROR_REJECTED
-                )
-            return result
-
-        return basic_nack
-
-    return wrap
-
-
-def _rejecting(ledger: Ledger) -> Callable[[Method], Method]:
-    def wrap(original: Method) -> Method:
-        def basic_reject(channel: Any, delivery_tag: Any = 0, requeue: Any = True) -> Any:
-            result = original(channel, delivery_tag, requeue)
-            settlement = names.REQUEUE if requeue else names.REJECT
-            ledger.settle(channel, delivery_tag, settlement, error_type=names.ERROR_REJECTED)
-            return result
-
-        return basic_reject
-
-    return wrap
 
 
 def carrying_context(original: Method) -> Method:

@@ -9,14 +9,14 @@ from typing import Any
 from opentelemetry import context, trace
 from opentelemetry.context import Context
 from opentelemetry.trace import Link, NonRecordingSpan, Span, SpanContext, SpanKind
-from opentelemetry.util.types import AttributeValue
 
 from voxtrace._guard import guarded
 from voxtrace.messaging import attributes, failure, hooks
 from voxtrace.messaging.delivery import Delivery
-from voxtrace.messaging.destination import Destination, published_to
 from voxtrace.messaging.injection import inject
+from voxtrace.messaging.processing import Processing
 from voxtrace.messaging.propagation import extract, strange, suppressed
+from voxtrace.messaging.route import Route
 from voxtrace.messaging.telemetry import Telemetry, record
 
 Method = Callable[..., Any]
@@ -39,8 +39,7 @@ class Publication:
     span: Span
     started: int
     telemetry: Telemetry
-    destination: Destination
-    attributes: dict[str, AttributeValue]
+    route: Route
 
     def finish(self, error: BaseException | None) -> None:
         """Ends the span, as an error if pika raised, and counts the message."""
@@ -48,9 +47,11 @@ class Publication:
             ended = max(time.time_ns(), self.started)
             try:
                 error_type = None if error is None else failure.mark_exception(self.span, error)
-                measured = self.telemetry.measured(self.attributes, self.destination, error_type=error_type)
+                measured = self.route.failed(error_type)
                 self.telemetry.sent.add(1, measured, self.context)
                 record(self.telemetry.operation_duration, ended - self.started, measured, self.context)
+                if self.telemetry.former is not None:
+                    self.telemetry.former.published(ended - self.started, measured, self.context)
             finally:
                 self.span.end(ended)
 
@@ -104,36 +105,30 @@ def begin(
             return None
         if telemetry.enabled and not suppressed(current) and not current.get(_PUBLISHING):
             Delivery.note_failure(current, getattr(properties, "headers", None))
-            destination = published_to(exchange, routing_key)
-            described = {
-                **attributes.operation("publish", "send", destination),
-                **attributes.message(routing_key, properties),
-                **attributes.server(channel),
-            }
-            return _start(telemetry, current, properties, destination, described)
+            route = telemetry.routes.published(channel, exchange, routing_key)
+            begun = _start(telemetry, current, properties, route)
+            if telemetry.former is not None:
+                telemetry.former.describe(begun.span, route, exchange, routing_key, properties)
+            return begun
     return None
 
 
-def _start(
-    telemetry: Telemetry,
-    current: Context,
-    properties: Any,
-    destination: Destination,
-    described: dict[str, AttributeValue],
-) -> Publication:
+def _start(telemetry: Telemetry, current: Context, properties: Any, route: Route) -> Publication:
     copied = copy.copy(properties) if properties is not None else _no_properties()
     parent, creation = _lineage(copied.headers, current)
     links = [] if creation is None else [Link(creation)]
     started = time.time_ns()
     span = telemetry.tracer.start_span(
-        f"publish {destination.label}", parent, SpanKind.PRODUCER, described, links, started
+        route.span_name, parent, SpanKind.PRODUCER, route.beginning, links, started
     )
+    if span.is_recording():
+        span.set_attributes(attributes.message(properties))
     spanned = trace.set_span_in_context(span, parent)
     copied.headers = inject(
         copied.headers,
         spanned,
         creation=creation,
-        previous=None if creation is None else Delivery.span_in(current),
+        previous=None if creation is None else _previous(telemetry, current, creation),
         allowed=telemetry.selection.baggage,
     )
     return Publication(
@@ -142,8 +137,7 @@ def _start(
         span=span,
         started=started,
         telemetry=telemetry,
-        destination=destination,
-        attributes=described,
+        route=route,
     )
 
 
@@ -159,6 +153,14 @@ def _lineage(headers: object, current: Context) -> tuple[Context, SpanContext | 
     if creation is None or trace.get_current_span(current).get_span_context().is_valid:
         return current, creation
     return trace.set_span_in_context(NonRecordingSpan(creation), current), creation
+
+
+def _previous(telemetry: Telemetry, current: Context, creation: SpanContext) -> SpanContext | None:
+    """The attempt that came before, of a message that is published again."""
+    working = Processing.current(current)
+    if working is not None:
+        return working.span_context
+    return telemetry.memory.last(creation, "")
 
 
 def _no_properties() -> Any:

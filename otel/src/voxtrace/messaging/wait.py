@@ -1,42 +1,55 @@
-"""When a message was enqueued, and the time it then waited."""
+"""When a message was enqueued, and the time it then waited: at the broker, and in the client's prefetch."""
 
 from dataclasses import dataclass
 from typing import Final
 
 from opentelemetry import trace
 from opentelemetry.context import Context
-from opentelemetry.util.types import AttributeValue
 
 from voxtrace import semconv
 from voxtrace.messaging import names
 from voxtrace.messaging.destination import queue_label
 from voxtrace.messaging.propagation import header_int
+from voxtrace.messaging.route import Attributes
 from voxtrace.messaging.telemetry import Telemetry, record
 
 MAX_WAIT_NS: Final = 30 * 24 * 3600 * 1_000_000_000
 """A message said to be older than this tells more about its header than about its queue."""
 
 _SOURCES: Final = ((names.HEADER_BROKER_TIMESTAMP, "broker"), (names.HEADER_ENQUEUED_AT, "producer"))
+_NANOSECONDS: Final = 1_000_000_000
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Wait:
     """
-    The time a message spent between enqueueing and delivery.
+    The time a message spent between enqueueing and delivery; all times in ns since the epoch.
 
     Attributes:
         source: Whose clock the start is from: `broker` or `producer`.
-        clock_skew: The start lay after the delivery by that clock, and was set to it.
+        clock_skew: By that clock the message was here before it was sent; the start was set to its arrival.
+        arrived: When it came to this client, where that is known; it is between start and end.
     """
 
     start: int
     end: int
     source: str
     clock_skew: bool
+    arrived: int | None = None
 
 
-def measure(headers: object, delivered: int) -> Wait | None:
-    """The wait of a message delivered at `delivered` (ns), if its headers say when it was enqueued."""
+def measure(headers: object, delivered: int, arrived: int | None = None) -> Wait | None:
+    """
+    The wait of a message, if its headers say when it was enqueued.
+
+    Args:
+        headers: The message's.
+        delivered: When it was handed to the application, in ns.
+        arrived: When it came to this client, in ns, if that was seen.
+    """
+    if not headers:
+        return None
+    latest = delivered if arrived is None or arrived > delivered else arrived
     for header, source in _SOURCES:
         milliseconds = header_int(headers, header)
         if milliseconds is None:
@@ -44,7 +57,11 @@ def measure(headers: object, delivered: int) -> Wait | None:
         start = milliseconds * 1_000_000
         if start > 0 and delivered - start <= MAX_WAIT_NS:
             return Wait(
-                start=min(start, delivered), end=delivered, source=source, clock_skew=start > delivered
+                start=min(start, latest),
+                end=delivered,
+                source=source,
+                clock_skew=start > latest,
+                arrived=None if arrived is None else latest,
             )
     return None
 
@@ -55,31 +72,57 @@ def report(
     *,
     queue: str,
     parent: Context,
-    attributes: dict[str, AttributeValue],
+    message_id: object = None,
+    spanned: bool = True,
 ) -> None:
-    """Writes the wait as a span of the past under `parent`, and as a measurement."""
-    shown = {name: attributes[name] for name in _SPAN_ATTRIBUTES if name in attributes}
-    shown[semconv.VOXTRACE_WAIT_SOURCE] = wait.source
-    shown[semconv.VOXTRACE_WAIT_CLOCK_SKEW] = wait.clock_skew
-    span = telemetry.tracer.start_span(
-        f"wait {queue_label(queue)}", parent, attributes=shown, start_time=wait.start
-    )
-    measured: dict[str, AttributeValue] = {
+    """
+    Writes the wait as a measurement, and as a span of the past under `parent`.
+
+    Without the span (`spanned`) the measurement's exemplar leads to the one in `parent`.
+    """
+    label = queue_label(queue)
+    measured: Attributes = {
         semconv.MESSAGING_SYSTEM: names.SYSTEM,
-        semconv.VOXTRACE_QUEUE_NAME: queue_label(queue),
+        semconv.VOXTRACE_QUEUE_NAME: label,
         semconv.VOXTRACE_WAIT_SOURCE: wait.source,
     }
+    if not spanned:
+        record(telemetry.wait_duration, wait.end - wait.start, measured, parent)
+        return
+    span = telemetry.tracer.start_span(
+        f"wait {label}",
+        parent,
+        attributes=_shown(wait, queue, message_id),
+        start_time=wait.start,
+    )
     try:
-        spanned = trace.set_span_in_context(span, parent)
-        record(telemetry.wait_duration, wait.end - wait.start, measured, spanned)
+        context = trace.set_span_in_context(span, parent)
+        record(telemetry.wait_duration, wait.end - wait.start, measured, context)
     finally:
         span.end(wait.end)
 
 
-_SPAN_ATTRIBUTES: Final[tuple[str, ...]] = (
-    semconv.MESSAGING_SYSTEM,
-    semconv.MESSAGING_DESTINATION_NAME,
-    semconv.MESSAGING_MESSAGE_ID,
-    semconv.MESSAGING_MESSAGE_CONVERSATION_ID,
-    semconv.VOXTRACE_QUEUE_NAME,
-)
+def report_prefetch(
+    telemetry: Telemetry, arrived: int, delivered: int, *, queue: str, context: Context
+) -> None:
+    """Measures how long a message lay in the client before it was handed over; `context` holds its span."""
+    measured: Attributes = {
+        semconv.MESSAGING_SYSTEM: names.SYSTEM,
+        semconv.VOXTRACE_QUEUE_NAME: queue_label(queue),
+    }
+    record(telemetry.prefetch_duration, max(delivered - arrived, 0), measured, context)
+
+
+def _shown(wait: Wait, queue: str, message_id: object) -> Attributes:
+    shown: Attributes = {semconv.VOXTRACE_WAIT_SOURCE: wait.source}
+    if queue:
+        shown[semconv.VOXTRACE_QUEUE_NAME] = queue
+    if message_id and isinstance(message_id, str):
+        # People look for a message by it, and the wait may be all there is in a sender's trace.
+        shown[semconv.MESSAGING_MESSAGE_ID] = message_id
+    if wait.clock_skew:
+        shown[semconv.VOXTRACE_WAIT_CLOCK_SKEW] = True
+    if wait.arrived is not None:
+        shown[semconv.VOXTRACE_WAIT_BROKER] = (wait.arrived - wait.start) / _NANOSECONDS
+        shown[semconv.VOXTRACE_WAIT_PREFETCH] = (wait.end - wait.arrived) / _NANOSECONDS
+    return shown

@@ -56,13 +56,11 @@ def test_a_message_is_a_wait_and_a_process_span(wire: Wire, seen: Seen, clock: C
             "to": 0.0,
             "status": "UNSET",
             "attributes": {
-                "messaging.system": "rabbitmq",
-                "messaging.destination.name": "speech:transcribe",
                 "messaging.message.id": "m1",
-                "messaging.message.conversation_id": "upload-1",
                 "voxtrace.messaging.queue.name": "transcribe",
                 "voxtrace.messaging.wait.source": "producer",
-                "voxtrace.messaging.wait.clock_skew": False,
+                "voxtrace.messaging.wait.broker": 2.0,
+                "voxtrace.messaging.wait.prefetch": 0.0,
             },
             "events": [],
         },
@@ -119,10 +117,18 @@ def test_a_message_is_measured_as_its_spans_are(wire: Wire, seen: Seen, clock: C
         "voxtrace.messaging.queue.name": "transcribe",
         "voxtrace.messaging.wait.source": "producer",
     }
+    settled = {
+        **dimensions,
+        "messaging.operation.name": "ack",
+        "messaging.operation.type": "settle",
+    }
+    in_queue = {"messaging.system": "rabbitmq", "voxtrace.messaging.queue.name": "transcribe"}
     assert seen.metrics() == {
         "messaging.client.consumed.messages": [(dimensions, 1)],
         "messaging.process.duration": [(dimensions, 0.5)],
+        "messaging.client.operation.duration": [(settled, 0.0)],
         "voxtrace.messaging.wait.duration": [(waited, 2.0)],
+        "voxtrace.messaging.wait.prefetch.duration": [(in_queue, 0.0)],
     }
 
 
@@ -137,6 +143,8 @@ def test_exemplars_lead_to_the_spans_they_measure(wire: Wire, seen: Seen, clock:
     assert exemplars == {
         "messaging.client.consumed.messages": [1],
         "messaging.process.duration": [1],
+        "messaging.client.operation.duration": [1],
+        "voxtrace.messaging.wait.prefetch.duration": [1],
         "voxtrace.messaging.wait.duration": [2],
     }
 
@@ -153,7 +161,7 @@ def test_buckets_reach_as_far_as_speech_takes(wire: Wire, seen: Seen, clock: Clo
         if hasattr(point, "explicit_bounds")
     ]
     expected = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10)
-    assert bounds == [(*expected, 30, 60, 120, 300, 600)] * 2
+    assert bounds == [(*expected, 30, 60, 120, 300, 600)] * 4
 
 
 def test_the_span_is_current_in_the_callback_alone(wire: Wire, clock: Clock) -> None:

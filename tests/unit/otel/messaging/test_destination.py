@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from voxtrace.messaging.destination import Destination, consumed_from, published_to
-from voxtrace.messaging.telemetry import MAX_DESTINATIONS
+from voxtrace.messaging.route import MAX_DESTINATIONS
 
 if TYPE_CHECKING:
     from unit.otel.messaging.conftest import Seen, Wire

@@ -110,7 +110,7 @@ def test_a_settlement_that_pika_refuses_settles_nothing(wire: Wire, seen: Seen) 
     wire.failure = StreamLostError("gone")
     with pytest.raises(StreamLostError):
         wire.blocking.basic_ack(1)
-    assert seen.spans() == []
+    assert outcomes(seen) == []
     wire.close(wire.failure)
     assert outcomes(seen) == [(1, "channel_closed", "ERROR", "StreamLostError")]
 

@@ -1,0 +1,79 @@
+"""What older semantic conventions called things, emitted beside the new names under `messaging/dup`."""
+
+from typing import Any, Final
+
+from opentelemetry.context import Context
+from opentelemetry.metrics import Meter
+from opentelemetry.trace import Span
+
+from voxtrace import semconv
+from voxtrace.messaging.route import Attributes, Route
+
+_NANOSECONDS: Final = 1_000_000_000
+
+
+class Former:
+    """The names that opentelemetry-instrumentation-pika 0.66b1 emits, and the metrics deprecated since."""
+
+    def __init__(self, meter: Meter) -> None:
+        def duration(name: str, description: str) -> Any:
+            return meter.create_histogram(
+                name, "s", description, explicit_bucket_boundaries_advisory=semconv.DURATION_BUCKETS
+            )
+
+        def count(name: str, description: str) -> Any:
+            return meter.create_counter(name, "{message}", description)
+
+        self._publish_duration = duration(semconv.FORMER_METRIC_PUBLISH_DURATION, "Time a publish took.")
+        self._receive_duration = duration(semconv.FORMER_METRIC_RECEIVE_DURATION, "Time a get took.")
+        self._published = [
+            count(name, "Messages a producer tried to send.")
+            for name in (
+                semconv.FORMER_METRIC_PUBLISH_MESSAGES,
+                semconv.FORMER_METRIC_PUBLISHED_MESSAGES,
+            )
+        ]
+        self._received = count(semconv.FORMER_METRIC_RECEIVE_MESSAGES, "Messages got from a queue.")
+        self._processed = count(semconv.FORMER_METRIC_PROCESS_MESSAGES, "Messages delivered to a callback.")
+
+    def describe(
+        self, span: Span, route: Route, exchange: object, routing_key: object, properties: Any
+    ) -> None:
+        """Says on `span` under the old names what it says under the new."""
+        attributes: Attributes = {}
+        destination = exchange or routing_key
+        if isinstance(destination, str):
+            attributes[semconv.FORMER_MESSAGING_DESTINATION] = destination
+        if route.beginning[semconv.MESSAGING_OPERATION_TYPE] == "send":
+            attributes[semconv.FORMER_MESSAGING_TEMP_DESTINATION] = True
+        else:
+            # A callback was once said to receive.
+            attributes[semconv.FORMER_MESSAGING_OPERATION] = "receive"
+        correlation_id = getattr(properties, "correlation_id", None)
+        if correlation_id and isinstance(correlation_id, str):
+            attributes[semconv.FORMER_MESSAGING_CONVERSATION_ID] = correlation_id
+        for former, name in _SERVER:
+            if name in route.beginning:
+                attributes[former] = route.beginning[name]
+        span.set_attributes(attributes)
+
+    def published(self, nanoseconds: int, measured: Attributes, context: Context) -> None:
+        """Measures a publish."""
+        self._publish_duration.record(nanoseconds / _NANOSECONDS, measured, context)
+        for counter in self._published:
+            counter.add(1, measured, context)
+
+    def received(self, nanoseconds: int, measured: Attributes, context: Context) -> None:
+        """Measures a get."""
+        self._receive_duration.record(nanoseconds / _NANOSECONDS, measured, context)
+        self._received.add(1, measured, context)
+
+    def processed(self, measured: Attributes, context: Context) -> None:
+        """Counts a message delivered to a callback."""
+        self._processed.add(1, measured, context)
+
+
+_SERVER: Final = (
+    (semconv.FORMER_NET_PEER_NAME, semconv.SERVER_ADDRESS),
+    (semconv.FORMER_NET_PEER_PORT, semconv.SERVER_PORT),
+)

@@ -1,0 +1,83 @@
+"""How many messages are in consumers' hands, and how long the oldest has been; looked up at export alone."""
+
+import threading
+import time
+import weakref
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Final
+
+from opentelemetry.metrics import CallbackOptions, MeterProvider, Observation
+
+from voxtrace import semconv
+from voxtrace.messaging import names
+from voxtrace.messaging.destination import queue_label
+from voxtrace.messaging.telemetry import Telemetry
+
+if TYPE_CHECKING:
+    from voxtrace.messaging.ledger import Ledger
+
+_NANOSECONDS: Final = 1_000_000_000
+
+_ledgers: "list[weakref.ref[Ledger]]" = []
+_lock = threading.Lock()
+
+
+def observe(ledger: "weakref.ref[Ledger]", telemetry: Telemetry) -> None:
+    """
+    Lets the deliveries of `ledger` be counted whenever measurements are collected, while it is in use.
+
+    A meter keeps the callbacks of an instrument's first creation for ever and no later ones, so these ask
+    for every ledger there is at the time, and hold none.
+    """
+    provider = weakref.ref(telemetry.meter_provider)
+    with _lock:
+        _ledgers[:] = [known for known in _ledgers if known() is not None]
+        _ledgers.append(ledger)
+    emptied: set[str] = set()
+
+    def count(_options: CallbackOptions) -> Iterable[Observation]:
+        """Messages in flight; 0 for a queue that had some, or it would keep its last number."""
+        found = {label: number for label, (number, _) in _by_queue(provider).items()}
+        if not any(_in_use(provider)):
+            emptied.clear()
+        idle = dict.fromkeys(emptied - found.keys(), 0)
+        emptied.update(found)
+        return [Observation(number, _queue(label)) for label, number in {**found, **idle}.items()]
+
+    def age(_options: CallbackOptions) -> Iterable[Observation]:
+        """Age of the oldest message."""
+        now = time.time_ns()
+        return [
+            Observation(max(now - oldest, 0) / _NANOSECONDS, _queue(label))
+            for label, (_, oldest) in _by_queue(provider).items()
+        ]
+
+    telemetry.meter.create_observable_gauge(
+        semconv.METRIC_IN_FLIGHT, [count], "{message}", "Messages delivered and not settled yet."
+    )
+    telemetry.meter.create_observable_gauge(
+        semconv.METRIC_IN_FLIGHT_AGE, [age], "s", "Time since the delivery of the oldest message in flight."
+    )
+
+
+def _in_use(provider: "weakref.ref[MeterProvider]") -> "Iterator[Ledger]":
+    with _lock:
+        ledgers = [known() for known in _ledgers]
+    for ledger in ledgers:
+        if ledger is not None and ledger.telemetry.enabled and ledger.telemetry.meter_provider is provider():
+            yield ledger
+
+
+def _by_queue(provider: "weakref.ref[MeterProvider]") -> dict[str, tuple[int, int]]:
+    """Per queue the number of deliveries, and the start of the oldest in ns."""
+    found: dict[str, tuple[int, int]] = {}
+    for ledger in _in_use(provider):
+        for delivery in ledger.deliveries():
+            label = queue_label(delivery.route.queue)
+            number, oldest = found.get(label, (0, delivery.started))
+            found[label] = (number + 1, min(oldest, delivery.started))
+    return found
+
+
+def _queue(label: str) -> dict[str, str]:
+    return {semconv.MESSAGING_SYSTEM: names.SYSTEM, semconv.VOXTRACE_QUEUE_NAME: label}

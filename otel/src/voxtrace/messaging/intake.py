@@ -1,0 +1,150 @@
+"""A message comes into a consumer's hands: its span starts, and what came before is told."""
+
+import time
+from typing import Any, Final
+
+from opentelemetry import trace
+from opentelemetry.context import Context
+from opentelemetry.trace import Link, SpanContext, SpanKind
+
+from voxtrace import semconv
+from voxtrace._guard import guarded
+from voxtrace.messaging import attributes, failure, history, names, wait
+from voxtrace.messaging.delivery import Delivery
+from voxtrace.messaging.ledger import Ledger
+from voxtrace.messaging.propagation import Correlation, extract
+from voxtrace.messaging.route import transport
+
+_STRANGER: Final = {semconv.VOXTRACE_LINK_REASON: semconv.LINK_UNTRUSTED_SENDER}
+
+
+def begin(
+    ledger: Ledger,
+    current: Context,
+    channel: Any,
+    method: Any,
+    properties: Any,
+    *,
+    queue: str,
+    auto_ack: bool,
+    operation: str = names.PROCESS,
+    correlation: Correlation = "parent",
+    started: int | None = None,
+    arrived: int | None = None,
+) -> Delivery:
+    """
+    Starts the span of a message, and notes the message in the ledger unless it needs no settlement.
+
+    Args:
+        ledger: Where its settlement will be looked for.
+        current: The context that it is delivered in.
+        channel: The channel by which it came.
+        method: What pika says of the delivery.
+        properties: The message's.
+        queue: The queue that it was in; empty where that is unknown.
+        auto_ack: Whether it needs no settlement.
+        operation: `process` for a message handed to code that works on it, `receive` for one that was got.
+        correlation: How its context is taken; of a stranger's message the headers tell nothing else.
+        started: When the span started, in ns; now, if not said.
+        arrived: When the message came to this client, in ns, if that was seen.
+    """
+    telemetry = ledger.telemetry
+    headers = getattr(properties, "headers", None)
+    remarks = failure.remarks(headers)
+    parent, creation = extract(
+        headers, current, correlation, allowed=telemetry.selection.baggage, refused=telemetry.refuse
+    )
+    if correlation == "untrusted":
+        headers = None
+    route = telemetry.routes.consumed(channel, method.exchange, method.routing_key, queue, operation)
+    links = _links(creation, current, correlation)
+    redelivered = bool(getattr(method, "redelivered", False))
+    previous = history.previous_attempt(
+        telemetry.memory,
+        creation,
+        queue,
+        redelivered=redelivered,
+        headers=headers,
+        refused=telemetry.refuse,
+    )
+    if previous is not None:
+        links.append(previous)
+    started = time.time_ns() if started is None else started
+    span = telemetry.tracer.start_span(
+        route.span_name,
+        parent,
+        SpanKind.CLIENT if operation == names.RECEIVE else SpanKind.CONSUMER,
+        route.beginning,
+        links,
+        started,
+    )
+    delivery = Delivery(
+        telemetry,
+        span,
+        route,
+        started,
+        parent=parent,
+        ambient=current,
+        auto_ack=auto_ack,
+        tag=method.delivery_tag,
+        strange=correlation == "untrusted",
+        creation=creation,
+        remarks=remarks,
+    )
+    # Guarded apart: a span that was started must be handed on, to be ended.
+    with guarded("note a delivered message"):
+        if not auto_ack:
+            ledger.open(transport(channel), method.delivery_tag, delivery)
+        _describe(delivery, method, properties, headers)
+        _report_wait(delivery, properties, headers, redelivered=redelivered, arrived=arrived)
+    return delivery
+
+
+def _describe(delivery: Delivery, method: Any, properties: Any, headers: object) -> None:
+    telemetry, span, route = delivery.telemetry, delivery.span, delivery.route
+    telemetry.consumed.add(1, route.measured, delivery.context)
+    if delivery.recorded:
+        span.set_attributes(attributes.delivery(method, properties, headers))
+    if telemetry.former is not None:
+        telemetry.former.describe(span, route, method.exchange, method.routing_key, properties)
+        if route.operation == names.PROCESS:
+            telemetry.former.processed(route.measured, delivery.context)
+    if route.operation == names.RECEIVE:
+        # Who publishes it again will have no span of this message around.
+        delivery.remember()
+
+
+def _report_wait(
+    delivery: Delivery, properties: Any, headers: object, *, redelivered: bool, arrived: int | None
+) -> None:
+    telemetry, queue = delivery.telemetry, delivery.route.queue
+    if arrived is not None:
+        wait.report_prefetch(telemetry, arrived, delivery.started, queue=queue, context=delivery.context)
+    # A redelivered message was in a consumer's hands meanwhile; when it came back only the broker knows.
+    if redelivered:
+        return
+    waited = wait.measure(headers, delivery.started, arrived)
+    if waited is None:
+        return
+    spanned = delivery.recorded and telemetry.configuration.wait_spans
+    # A message that continues no trace has none but the one that starts here.
+    continued = trace.get_current_span(delivery.parent).get_span_context().is_valid
+    wait.report(
+        telemetry,
+        waited,
+        queue=queue,
+        parent=delivery.parent if spanned and continued else delivery.context,
+        message_id=getattr(properties, "message_id", None),
+        spanned=spanned,
+    )
+
+
+def _links(creation: SpanContext | None, current: Context, correlation: Correlation) -> list[Link]:
+    links = []
+    if creation is not None:
+        links.append(Link(creation, _STRANGER if correlation == "untrusted" else None))
+    ambient = trace.get_current_span(current)
+    # A thread keeps the context it was started in; a span that is over is no circumstance of this delivery.
+    if ambient.is_recording():
+        links.append(Link(ambient.get_span_context()))
+    return links

@@ -1,0 +1,174 @@
+"""The span of work on messages, from its start until the code is done and the messages are settled."""
+
+import threading
+import time
+from typing import Final
+
+from opentelemetry import context, trace
+from opentelemetry.context import Context
+from opentelemetry.trace import Span, SpanContext
+
+from voxtrace import semconv
+from voxtrace._guard import guarded
+from voxtrace.messaging import failure, names
+from voxtrace.messaging.hooks import Respond  # noqa: TC001 - as its neighbours
+from voxtrace.messaging.route import Route
+from voxtrace.messaging.telemetry import Telemetry, record
+
+_KEY: Final = "voxtrace-messaging-processing"
+
+
+class Processing:
+    """
+    Work on one message or several, with its span.
+
+    Work may go on in other threads after the code that started it returned, and may be settled from any.
+
+    Attributes:
+        parent: What the span was started in.
+        context: To be current while the messages are worked on.
+        ambient: What was current before, without anything of a message's.
+        recorded: Whether the span is kept, which it does not say itself once it is over.
+        respond: Called once before the span ends.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_done",
+        "_ended",
+        "_error_type",
+        "_lock",
+        "_unsettled",
+        "ambient",
+        "context",
+        "parent",
+        "recorded",
+        "respond",
+        "route",
+        "settlement",
+        "span",
+        "started",
+        "telemetry",
+    )
+
+    def __init__(
+        self,
+        telemetry: Telemetry,
+        span: Span,
+        route: Route,
+        started: int,
+        *,
+        parent: Context,
+        ambient: Context,
+        unsettled: int,
+    ) -> None:
+        self.telemetry = telemetry
+        self.span = span
+        self.route = route
+        self.started = started
+        self.parent = parent
+        self.ambient = ambient
+        self.context = context.set_value(_KEY, self, trace.set_span_in_context(span, parent))
+        self.recorded = span.is_recording()
+        self.settlement: str | None = None
+        self.respond: Respond | None = None
+        self._unsettled = unsettled
+        self._lock = threading.Lock()
+        self._done = False
+        self._ended = False
+        self._error_type: str | None = None
+
+    @staticmethod
+    def current(current: Context) -> "Processing | None":
+        """The work that is done in `current`, if any."""
+        found = current.get(_KEY)
+        return found if isinstance(found, Processing) else None
+
+    @property
+    def span_context(self) -> SpanContext:
+        """What a link to this work holds."""
+        return self.span.get_span_context()
+
+    def returned(self) -> None:
+        """Says that the code is done; the span stays open while a message is unsettled."""
+        with guarded("end the span of a processed message"):
+            with self._lock:
+                self._done = True
+                over = self._over()
+            if over:
+                self._end(self.settlement)
+
+    def raised(self, error: BaseException) -> None:
+        """Says that the code raised, which ends the span whatever becomes of the messages."""
+        with guarded("end the span of a failed message"):
+            with self._lock:
+                if self._ended:
+                    return
+                self._ended = True
+                self._error_type = failure.mark_exception(self.span, error)
+            self._end(error)
+
+    def settle(self, settlement: str, error_type: str | None = None) -> None:
+        """Says what became of a message."""
+        with guarded("end the span of a settled message"):
+            with self._lock:
+                if not self._unsettled:
+                    return
+                self._unsettled -= 1
+                if self._ended:
+                    return
+                self._settled(settlement)
+                if error_type is not None:
+                    self._fail(error_type)
+                over = self._over()
+            if over:
+                self._end(self.settlement)
+
+    def fail(self, error_type: str) -> None:
+        """Says that the work failed, though nothing was raised; the first failure names it."""
+        with self._lock:
+            self._fail(error_type)
+
+    def abandon(self) -> None:
+        """Ends the span whatever is unsettled: settlements will not be seen, or are no part of it."""
+        with guarded("end the span of an unsettled message"):
+            with self._lock:
+                over, self._ended = not self._ended, True
+            if over:
+                self._end(self.settlement)
+
+    def _settled(self, settlement: str) -> None:
+        self.settlement = settlement
+        self.span.set_attribute(semconv.VOXTRACE_SETTLEMENT, settlement)
+
+    def _fail(self, error_type: str) -> None:
+        if self._error_type is None and not self._ended:
+            self._error_type = error_type
+            failure.mark(self.span, error_type)
+
+    def _over(self) -> bool:
+        if self._done and not self._unsettled and not self._ended:
+            self._ended = True
+            return True
+        return False
+
+    def _end(self, outcome: str | BaseException | None) -> None:
+        telemetry, measured = self.telemetry, self.route.failed(self._error_type)
+        ended = max(time.time_ns(), self.started)
+        try:
+            if self.route.operation == names.RECEIVE:
+                record(telemetry.operation_duration, ended - self.started, measured, self.context)
+                if telemetry.former is not None:
+                    telemetry.former.received(ended - self.started, measured, self.context)
+            else:
+                record(telemetry.process_duration, ended - self.started, measured, self.context)
+        finally:
+            self._finish(outcome, ended)
+
+    def _finish(self, outcome: str | BaseException | None, ended: int | None = None) -> None:
+        try:
+            if self.respond is not None:
+                # Outside the lock: the hook is the user's code, and may settle or publish.
+                self.respond(outcome)
+        finally:
+            self.span.end(ended or max(time.time_ns(), self.started))

@@ -1,0 +1,135 @@
+"""What all messages on one way through a broker have in common: made once, then shared."""
+
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from opentelemetry.util.types import AttributeValue
+
+from voxtrace import semconv
+from voxtrace.messaging import names
+from voxtrace.messaging.destination import Destination, consumed_from, published_to
+
+MAX_ROUTES: Final = 1000
+"""Routing keys of topic exchanges may hold ids; past this many, all routes are made anew."""
+MAX_DESTINATIONS: Final = 200
+"""Past this many, measurements no longer name destinations."""
+
+Attributes = dict[str, AttributeValue]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """
+    One operation on one way through a broker. It is shared by its messages: nobody changes the dictionaries.
+
+    Attributes:
+        beginning: What a span says from its start, so that samplers see it.
+        measured: What a measurement says: names that are few.
+    """
+
+    operation: str
+    destination: Destination
+    queue: str
+    span_name: str
+    beginning: Attributes
+    measured: Attributes
+    settlements: "dict[str, Route]" = field(default_factory=dict)
+
+    def failed(self, error_type: str | None) -> Attributes:
+        """The attributes of a measurement, with the error type if there is one."""
+        return self.measured if error_type is None else {**self.measured, semconv.ERROR_TYPE: error_type}
+
+
+class Routes:
+    """The routes in use, by what they are made of."""
+
+    def __init__(self) -> None:
+        self._routes: dict[tuple[object, ...], Route] = {}
+        self._named: set[str] = set()
+
+    def published(self, channel: Any, exchange: object, routing_key: object) -> Route:
+        """The route of a publish on `channel`."""
+        return self._find(names.PUBLISH, channel, exchange, routing_key, "")
+
+    def consumed(
+        self, channel: Any, exchange: object, routing_key: object, queue: str, operation: str = names.PROCESS
+    ) -> Route:
+        """The route of a message that was delivered from `queue` on `channel`."""
+        return self._find(operation, channel, exchange, routing_key, queue)
+
+    def settled(self, consumed: Route, operation: str) -> Route:
+        """The route of a settlement of what came by `consumed`."""
+        found = consumed.settlements.get(operation)
+        if found is None:
+            server = {name: consumed.beginning[name] for name in _SERVER if name in consumed.beginning}
+            found = self._made(operation, consumed.destination, consumed.queue, server)
+            consumed.settlements[operation] = found
+        return found
+
+    def _find(self, operation: str, channel: Any, exchange: object, routing_key: object, queue: str) -> Route:
+        parameters = getattr(getattr(transport(channel), "connection", None), "params", None)
+        host, port = getattr(parameters, "host", None), getattr(parameters, "port", None)
+        # What is no text has no name, and perhaps no hash.
+        exchange = exchange if isinstance(exchange, str) else ""
+        routing_key = routing_key if isinstance(routing_key, str) else ""
+        host = host if isinstance(host, str) else None
+        port = port if isinstance(port, int) else None
+        key = (operation, host, port, exchange, routing_key, queue)
+        found = self._routes.get(key)
+        if found is None:
+            if len(self._routes) >= MAX_ROUTES:
+                self._routes.clear()
+            publishing = operation == names.PUBLISH
+            destination = (
+                published_to(exchange, routing_key)
+                if publishing
+                else consumed_from(exchange, routing_key, queue)
+            )
+            more: Attributes = {}
+            if host is not None:
+                more[semconv.SERVER_ADDRESS] = host
+            if port is not None:
+                more[semconv.SERVER_PORT] = port
+            if routing_key:
+                more[semconv.MESSAGING_RABBITMQ_DESTINATION_ROUTING_KEY] = routing_key
+            found = self._routes[key] = self._made(operation, destination, queue, more)
+        return found
+
+    def _made(self, operation: str, destination: Destination, queue: str, more: Attributes) -> Route:
+        beginning: Attributes = {
+            semconv.MESSAGING_SYSTEM: names.SYSTEM,
+            semconv.MESSAGING_OPERATION_NAME: operation,
+            semconv.MESSAGING_OPERATION_TYPE: names.OPERATION_TYPES[operation],
+            semconv.MESSAGING_DESTINATION_NAME: destination.name,
+            **more,
+        }
+        measured = {name: beginning[name] for name in _MEASURED if name in beginning}
+        if destination.label in self._named or len(self._named) < MAX_DESTINATIONS:
+            self._named.add(destination.label)
+            measured[semconv.MESSAGING_DESTINATION_NAME] = destination.label
+        if destination.anonymous:
+            beginning[semconv.MESSAGING_DESTINATION_ANONYMOUS] = True
+        if queue:
+            beginning[semconv.VOXTRACE_QUEUE_NAME] = queue
+        return Route(
+            operation=operation,
+            destination=destination,
+            queue=queue,
+            span_name=f"{operation} {destination.label}",
+            beginning=beginning,
+            measured=measured,
+        )
+
+
+def transport(channel: Any) -> Any:
+    """The callback-style channel behind `channel`: a BlockingChannel wraps one, any other is one."""
+    return getattr(channel, "_impl", channel)
+
+
+_SERVER: Final[tuple[str, ...]] = (semconv.SERVER_ADDRESS, semconv.SERVER_PORT)
+_MEASURED: Final[tuple[str, ...]] = (
+    semconv.MESSAGING_SYSTEM,
+    semconv.MESSAGING_OPERATION_NAME,
+    semconv.MESSAGING_OPERATION_TYPE,
+    *_SERVER,
+)

@@ -1,0 +1,187 @@
+"""A settlement: noted on the message's span, measured, and a span of its own where that is wanted."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from opentelemetry import context, trace
+from opentelemetry.trace import Link, SpanKind
+
+from voxtrace import semconv
+from voxtrace._guard import guarded
+from voxtrace.messaging import failure, names
+from voxtrace.messaging.delivery import Delivery
+from voxtrace.messaging.ledger import Ledger
+from voxtrace.messaging.propagation import suppressed
+from voxtrace.messaging.telemetry import record
+
+Method = Callable[..., Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a settlement says of its messages, by which method, and whether they failed."""
+
+    operation: str
+    settlement: str
+    error_type: str | None = None
+
+
+_DONE: Final = Verdict(names.ACK, names.ACK)
+# "Not now": the message is none the worse, as RabbitMQ 4.3 counts it too.
+_LATER: Final = Verdict(names.NACK, names.REQUEUE)
+_REFUSED: Final = Verdict(names.NACK, names.NACK, names.ERROR_REJECTED)
+_PUT_BACK: Final = Verdict(names.REJECT, names.REQUEUE, names.ERROR_REJECTED)
+_REJECTED: Final = Verdict(names.REJECT, names.REJECT, names.ERROR_REJECTED)
+
+
+def acknowledging(ledger: Ledger) -> Callable[[Method], Method]:
+    """A `basic_ack` that is noted."""
+
+    def wrap(original: Method) -> Method:
+        def basic_ack(channel: Any, delivery_tag: Any = 0, multiple: Any = False) -> Any:
+            started = time.time_ns()
+            try:
+                result = original(channel, delivery_tag, multiple)
+            except BaseException as error:
+                _failed(ledger, _DONE, channel, delivery_tag, multiple, started, error)
+                raise
+            _settled(ledger, _DONE, channel, delivery_tag, multiple, started)
+            return result
+
+        return basic_ack
+
+    return wrap
+
+
+def negatively_acknowledging(ledger: Ledger) -> Callable[[Method], Method]:
+    """A `basic_nack` that is noted."""
+
+    def wrap(original: Method) -> Method:
+        def basic_nack(
+            channel: Any, delivery_tag: Any = 0, multiple: Any = False, requeue: Any = True
+        ) -> Any:
+            verdict = _LATER if requeue else _REFUSED
+            _remember(ledger, channel, delivery_tag, multiple)
+            started = time.time_ns()
+            try:
+                result = original(channel, delivery_tag, multiple, requeue)
+            except BaseException as error:
+                _failed(ledger, verdict, channel, delivery_tag, multiple, started, error)
+                raise
+            _settled(ledger, verdict, channel, delivery_tag, multiple, started)
+            return result
+
+        return basic_nack
+
+    return wrap
+
+
+def rejecting(ledger: Ledger) -> Callable[[Method], Method]:
+    """A `basic_reject` that is noted."""
+
+    def wrap(original: Method) -> Method:
+        def basic_reject(channel: Any, delivery_tag: Any = 0, requeue: Any = True) -> Any:
+            verdict = _PUT_BACK if requeue else _REJECTED
+            _remember(ledger, channel, delivery_tag, multiple=False)
+            started = time.time_ns()
+            try:
+                result = original(channel, delivery_tag, requeue)
+            except BaseException as error:
+                _failed(ledger, verdict, channel, delivery_tag, False, started, error)
+                raise
+            _settled(ledger, verdict, channel, delivery_tag, False, started)
+            return result
+
+        return basic_reject
+
+    return wrap
+
+
+def _remember(ledger: Ledger, channel: Any, delivery_tag: Any, multiple: Any) -> None:
+    # Before the broker hears of it: the message may be back before the call is.
+    with guarded("remember a refused message"):
+        for delivery in ledger.find(channel, delivery_tag, multiple=multiple):
+            delivery.remember()
+
+
+def _settled(  # noqa: PLR0917 - what pika's methods take, on the way of every message
+    ledger: Ledger, verdict: Verdict, channel: Any, delivery_tag: Any, multiple: Any, started: int
+) -> None:
+    ended = time.time_ns()
+    settled = ledger.settle(
+        channel, delivery_tag, verdict.settlement, multiple=multiple, error_type=verdict.error_type
+    )
+    if settled:
+        with guarded("report a settlement"):
+            wanted = ledger.telemetry.configuration.settle_spans
+            shown = wanted == "all" or (wanted == "failures" and verdict is not _DONE)
+            _report(verdict, settled, multiple, started, ended, None, shown=shown)
+
+
+def _failed(  # noqa: PLR0917 - as above
+    ledger: Ledger,
+    verdict: Verdict,
+    channel: Any,
+    delivery_tag: Any,
+    multiple: Any,
+    started: int,
+    error: BaseException,
+) -> None:
+    with guarded("report a settlement that failed"):
+        ended = time.time_ns()
+        meant = ledger.find(channel, delivery_tag, multiple=multiple)
+        if meant and ledger.telemetry.enabled:
+            shown = ledger.telemetry.configuration.settle_spans != "none"
+            _report(verdict, meant, multiple, started, ended, error, shown=shown)
+
+
+def _report(  # noqa: PLR0917 - as above
+    verdict: Verdict,
+    deliveries: list[Delivery],
+    multiple: Any,
+    started: int,
+    ended: int,
+    error: BaseException | None,
+    *,
+    shown: bool,
+) -> None:
+    # The last is the one that is named, and most often the one at hand.
+    last = deliveries[-1]
+    owner, telemetry = last.owner, last.telemetry
+    route = telemetry.routes.settled(last.route, verdict.operation)
+    error_type = None if error is None else failure.error_type(error)
+    measured = route.failed(error_type)
+    ended = max(ended, started)
+    # `recorded`, for the owner's span may be over.
+    if not shown or not owner.recorded or suppressed(context.get_current()):
+        record(telemetry.operation_duration, ended - started, measured, owner.context)
+        return
+    span = telemetry.tracer.start_span(
+        route.span_name,
+        owner.context,
+        SpanKind.CLIENT,
+        route.beginning,
+        _links(deliveries),
+        started,
+    )
+    try:
+        if multiple:
+            span.set_attribute(semconv.MESSAGING_BATCH_MESSAGE_COUNT, len(deliveries))
+        else:
+            span.set_attribute(semconv.MESSAGING_RABBITMQ_MESSAGE_DELIVERY_TAG, last.tag)
+        if error is None:
+            span.set_attribute(semconv.VOXTRACE_SETTLEMENT, verdict.settlement)
+        else:
+            failure.mark_exception(span, error)
+        in_span = trace.set_span_in_context(span, owner.context)
+        record(telemetry.operation_duration, ended - started, measured, in_span)
+    finally:
+        span.end(ended)
+
+
+def _links(deliveries: list[Delivery]) -> list[Link]:
+    if len(deliveries) == 1:
+        return [Link(creation) for delivery in deliveries if (creation := delivery.creation) is not None]
+    return [Link(delivery.creation or delivery.span_context) for delivery in deliveries]
