@@ -208,4 +208,5 @@ def _nowhere(route: Route) -> Route:
         span_name=names.PROCESS,
         beginning=without(route.beginning),
         measured=without(route.measured),
+        timed=without(route.timed),
     )

@@ -106,7 +106,8 @@ def _describe(delivery: Delivery, method: Any, properties: Any, headers: object)
     if delivery.recorded:
         span.set_attributes(attributes.delivery(method, properties, headers))
     if telemetry.former is not None:
-        telemetry.former.describe(span, route, method.exchange, method.routing_key, properties)
+        if delivery.recorded:
+            telemetry.former.describe(span, route, method.exchange, method.routing_key, properties)
         if route.operation == names.PROCESS:
             telemetry.former.processed(route.measured, delivery.context)
     if route.operation == names.RECEIVE:

@@ -113,7 +113,7 @@ def _of(owner: Any, wraps: dict[str, Wrap]) -> Iterator[Patch]:
             yield Patch(owner, name, wrap)
 
 
-_OPTIONAL: Final = frozenset({"consume", "cancel", "basic_get", "confirm_delivery"})
+_OPTIONAL: Final = frozenset({"consume", "cancel", "basic_get", "basic_recover", "confirm_delivery"})
 
 
 def _layered(instrumentation: "Instrumentation") -> dict[str, Wrap]:
@@ -132,6 +132,7 @@ def _transport(instrumentation: "Instrumentation") -> dict[str, Wrap]:
         "basic_ack": settlement.acknowledging(instrumentation.ledger),
         "basic_nack": settlement.negatively_acknowledging(instrumentation.ledger),
         "basic_reject": settlement.rejecting(instrumentation.ledger),
+        "basic_recover": settlement.recovering(instrumentation.ledger),
     }
 
 

@@ -153,14 +153,16 @@ class Processing:
         return False
 
     def _end(self, outcome: str | BaseException | None) -> None:
-        telemetry, measured = self.telemetry, self.route.failed(self._error_type)
+        telemetry = self.telemetry
         ended = max(time.time_ns(), self.started)
         try:
             if self.route.operation == names.RECEIVE:
+                measured = self.route.timed_with(self._error_type)
                 record(telemetry.operation_duration, ended - self.started, measured, self.context)
                 if telemetry.former is not None:
                     telemetry.former.received(ended - self.started, measured, self.context)
             else:
+                measured = self.route.measured_with(self._error_type)
                 record(telemetry.process_duration, ended - self.started, measured, self.context)
         finally:
             self._finish(outcome, ended)

@@ -47,9 +47,10 @@ class Publication:
             ended = max(time.time_ns(), self.started)
             try:
                 error_type = None if error is None else failure.mark_exception(self.span, error)
-                measured = self.route.failed(error_type)
+                measured = self.route.measured_with(error_type)
                 self.telemetry.sent.add(1, measured, self.context)
-                record(self.telemetry.operation_duration, ended - self.started, measured, self.context)
+                timed = self.route.timed_with(error_type)
+                record(self.telemetry.operation_duration, ended - self.started, timed, self.context)
                 if self.telemetry.former is not None:
                     self.telemetry.former.published(ended - self.started, measured, self.context)
             finally:
@@ -107,7 +108,7 @@ def begin(
             Delivery.note_failure(current, getattr(properties, "headers", None))
             route = telemetry.routes.published(channel, exchange, routing_key)
             begun = _start(telemetry, current, properties, route)
-            if telemetry.former is not None:
+            if telemetry.former is not None and begun.span.is_recording():
                 telemetry.former.describe(begun.span, route, exchange, routing_key, properties)
             return begun
     return None

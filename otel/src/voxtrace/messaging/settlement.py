@@ -99,6 +99,21 @@ def rejecting(ledger: Ledger) -> Callable[[Method], Method]:
     return wrap
 
 
+def recovering(ledger: Ledger) -> Callable[[Method], Method]:
+    """A `basic_recover` that is noted: it puts every unsettled message of the channel back."""
+
+    def wrap(original: Method) -> Method:
+        def basic_recover(channel: Any, *args: Any, **kwargs: Any) -> Any:
+            _remember(ledger, channel, 0, multiple=True)
+            result = original(channel, *args, **kwargs)
+            ledger.settle(channel, 0, names.REQUEUE, multiple=True)
+            return result
+
+        return basic_recover
+
+    return wrap
+
+
 def _remember(ledger: Ledger, channel: Any, delivery_tag: Any, multiple: Any) -> None:
     # Before the broker hears of it: the message may be back before the call is.
     with guarded("remember a refused message"):
@@ -152,7 +167,7 @@ def _report(  # noqa: PLR0917 - as above
     owner, telemetry = last.owner, last.telemetry
     route = telemetry.routes.settled(last.route, verdict.operation)
     error_type = None if error is None else failure.error_type(error)
-    measured = route.failed(error_type)
+    measured = route.timed_with(error_type)
     ended = max(ended, started)
     # `recorded`, for the owner's span may be over.
     if not shown or not owner.recorded or suppressed(context.get_current()):

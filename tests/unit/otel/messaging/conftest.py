@@ -226,11 +226,19 @@ def provider(seen: Seen, sampler: Remembering) -> TracerProvider:
 
 
 @pytest.fixture
-def instrumented(clock: Clock, seen: Seen, provider: TracerProvider) -> Iterator[PikaInstrumentor]:
+def options() -> dict[str, Any]:
+    """What is chosen; a test says otherwise by `parametrize`."""
+    return {}
+
+
+@pytest.fixture
+def instrumented(
+    clock: Clock, seen: Seen, provider: TracerProvider, options: dict[str, Any]
+) -> Iterator[PikaInstrumentor]:
     """The instrumentor at work."""
     meters = MeterProvider([seen.reader], shutdown_on_exit=False)
     instrumentor = PikaInstrumentor()
-    instrumentor.instrument(tracer_provider=provider, meter_provider=meters)
+    instrumentor.instrument(tracer_provider=provider, meter_provider=meters, **options)
     yield instrumentor
     instrumentor.uninstrument()
     meters.shutdown()
