@@ -39,7 +39,7 @@ def _stopped(rabbitmq: RabbitMQ, queue: Callable[..., str], run: Callable[..., C
         OTEL_BSP_SCHEDULE_DELAY=NOT_BY_CHANCE,
         OTEL_METRIC_EXPORT_INTERVAL=NOT_BY_CHANCE,
     )
-    assert [worker.says() for _ in range(3)] == ["one", "two", "hang"]
+    assert [worker.says()["body"] for _ in range(3)] == ["one", "two", "hang"]
     assert sink.spans == []
     worker.signal(signal.SIGTERM)
     assert worker.end() == -signal.SIGTERM, worker.errors

@@ -23,9 +23,10 @@ def on_message(
     channel: BlockingChannel, method: pika.spec.Basic.Deliver, _properties: pika.BasicProperties, body: bytes
 ) -> None:
     """Work."""
+    at = time.time_ns()
     with trace.get_tracer("worker").start_as_current_span("step"):
         pass
-    sys.stdout.write(json.dumps(body.decode()) + "\n")
+    sys.stdout.write(json.dumps({"body": body.decode(), "at": at}) + "\n")
     sys.stdout.flush()
     if body == b"hang":
         time.sleep(120)
