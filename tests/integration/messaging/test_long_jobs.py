@@ -89,7 +89,7 @@ def test_a_blocked_connection_loses_the_job(
 def test_an_ack_from_another_thread_lands_in_its_own_trace(
     rabbitmq: RabbitMQ, queue: Callable[..., str], run: Callable[..., Child], sink: Sink
 ) -> None:
-    """Of jobs that overtake each other in threads, each one's span lasts as long as it and knows its ack."""
+    """Of jobs that overtake each other in threads, each one's span lasts as long as it and holds its ack."""
     name = queue("threads")
     lengths = (0.9, 0.6, 0.3)
     traces = send(rabbitmq.url, name, *lengths)
@@ -100,15 +100,18 @@ def test_an_ack_from_another_thread_lands_in_its_own_trace(
         "thread",
         traced=True,
         OTEL_EXPORTER_OTLP_ENDPOINT=sink.url,
+        VOXTRACE_MESSAGING_SETTLE_SPANS="all",
     )
     heard = [worker.says() for _ in range(7)]
     assert (heard.count("delivered"), heard.count("acknowledged")) == (3, 3)
     worker.signal(signal.SIGTERM)
     worker.end()
     processes = {span.trace_id.hex(): span for span in sink.spans if span.name == f"process {name}"}
-    assert len(sink.spans) == 3
-    assert sorted(processes) == traces
+    acks = {span.trace_id.hex(): span for span in sink.spans if span.name == f"ack {name}"}
+    assert len(sink.spans) == 6
+    assert sorted(processes) == sorted(acks) == traces
     for trace, length in zip(traces, lengths, strict=True):
-        process = processes[trace]
+        process, ack = processes[trace], acks[trace]
         assert outcome(process) == (trace, "ack", "")
+        assert ack.parent_span_id == process.span_id
         assert process.end_time_unix_nano - process.start_time_unix_nano >= length * SECOND
