@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import voxtrace
-from voxtrace import context, edge, errors, export, health
+from voxtrace import context, edge, errors, export, health, testing
 from voxtrace.engines import ApertiumInstrumentor, EspeakNgInstrumentor, FasterWhisperInstrumentor
 from voxtrace.messaging import PikaInstrumentor
 
@@ -32,3 +32,9 @@ ApertiumInstrumentor().instrument()
 EspeakNgInstrumentor().uninstrument()
 edge.FastAPIInstrumentor().instrument(trusted_senders=["10.0.0.0/8"])
 holding: type[export.LocalRootSpanProcessor] = export.LocalRootSpanProcessor
+
+rabbit = testing.InMemoryBroker(clock=lambda: 0.0, on_channel=PikaInstrumentor.instrument_channel)
+rabbit.channel().queue_declare("jobs")
+rabbit.advance(seconds=0.5)
+rabbit.drain()
+rabbit.close()

@@ -49,6 +49,22 @@ def test_prefetch_bounds_what_is_unsettled(bench: Bench) -> None:
     bench.run(channel, lambda: len(inbox) == 3)
 
 
+def test_consumers_may_share_a_prefetch(bench: Bench) -> None:
+    """With global_qos the limit is the channel's, whichever of its consumers holds the messages."""
+    queues, channel, inbox = [bench.queue(), bench.queue()], bench.channel(), Inbox()
+    for queue in queues:
+        bench.put(queue, b"1", b"2")
+    channel.basic_qos(prefetch_count=3, global_qos=True)
+    for queue in queues:
+        channel.basic_consume(queue, inbox)
+    bench.run(channel, lambda: len(inbox) == 3)
+    channel.basic_qos(prefetch_count=3, global_qos=True)  # whose answer comes after what was sent
+    channel.connection.process_data_events(time_limit=0)
+    assert len(inbox) == 3
+    channel.basic_ack(0, multiple=True)
+    bench.run(channel, lambda: len(inbox) == 4)
+
+
 def test_consumers_take_turns(bench: Bench) -> None:
     """Messages go round the consumers of a queue."""
     queue, channel = bench.queue(), bench.channel()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pika
 import pytest
 from pika.data import decode_value
+from pika.exceptions import NackError
 
 if TYPE_CHECKING:
     from contract.testing.conftest import Bench
@@ -151,25 +152,30 @@ def test_what_is_too_much_dies_of_maxlen(bench: Bench) -> None:
     assert (properties.headers["x-death"][0]["reason"], body) == ("maxlen", b"1")
 
 
+def test_what_a_full_queue_refuses_may_die_of_maxlen(bench: Bench) -> None:
+    """With overflow reject-publish-dlx the refused message is a dead letter."""
+    dead = bench.queue()
+    queue = dying(bench, dead, x_max_length=1, x_overflow="reject-publish-dlx")
+    bench.put(queue, b"1")
+    with pytest.raises(NackError):
+        bench.put(queue, b"2")
+    _, properties, body = bench.take(dead)
+    assert (properties.headers["x-death"][0]["reason"], body) == ("maxlen", b"2")
+
+
 def test_nobody_rejecting_a_circle_is_cut(bench: Bench) -> None:
     """A message that would expire round and round is dropped when it comes back to a queue."""
-    queue, other = bench.name(), bench.name()
-    channel = bench.channel()
-    for name, target in ((queue, other), (other, queue)):
-        channel.queue_declare(
-            name,
-            exclusive=True,
-            arguments={
-                "x-message-ttl": 20,
-                "x-dead-letter-exchange": "",
-                "x-dead-letter-routing-key": target,
-            },
-        )
-    channel.basic_publish("", queue, b"body")
-    bench.become(
-        lambda: [channel.queue_declare(name, passive=True).method.message_count for name in (queue, other)],
-        [0, 0],
-    )
+    exchange = bench.exchange("fanout")
+    second = bench.queue(x_message_ttl=20, x_dead_letter_exchange=exchange)
+    first = dying(bench, second, x_message_ttl=20)
+    bench.channel().queue_bind(first, exchange)
+    witness = bench.bound(exchange)
+    bodies = []
+    for body in (b"1", b"2"):
+        bench.put(first, body)
+        bodies.append(bench.take(witness)[2])
+    # A second coming of the first message would be ahead of the other.
+    assert bodies == [b"1", b"2"]
 
 
 def test_a_circle_with_a_rejection_goes_on(bench: Bench) -> None:

@@ -97,6 +97,22 @@ REFUSED: dict[str, Callable[[Any, Any], object]] = {
         channel.basic_consume(queue, lambda *_: None),
         channel.queue_delete(queue, if_unused=True),
     ),
+    "406 PRECONDITION_FAILED - queue '{queue}' in vhost '/' not empty": lambda channel, queue: (
+        channel.basic_publish("", queue, b"body"),
+        channel.queue_delete(queue, if_empty=True),
+    ),
+    "406 PRECONDITION_FAILED - exchange '{queue}' in vhost '/' in use": lambda channel, queue: (
+        channel.exchange_declare(queue, auto_delete=True),
+        channel.queue_bind(queue, queue),
+        channel.exchange_delete(queue, if_unused=True),
+    ),
+    "403 ACCESS_REFUSED - cannot publish to internal exchange '{queue}' in vhost '/'": (
+        lambda channel, queue: (
+            channel.exchange_declare(queue, internal=True, auto_delete=True),
+            channel.queue_bind(queue, queue),
+            channel.basic_publish(queue, "key", b"body"),
+        )
+    ),
 }
 
 
@@ -138,6 +154,17 @@ def test_an_exclusive_queue_goes_with_its_connection(bench: Bench) -> None:
     with pytest.raises(ChannelClosedByBroker) as caught:
         bench.channel().queue_declare(name, passive=True)
     assert caught.value.reply_code == 404
+
+
+def test_an_auto_delete_exchange_goes_with_its_last_binding(bench: Bench) -> None:
+    """It lives for its bindings, once it had one."""
+    name, queue, channel = bench.name(), bench.queue(), bench.channel()
+    channel.exchange_declare(name, auto_delete=True)
+    channel.queue_bind(queue, name, "asr")
+    channel.exchange_declare(name, passive=True)
+    channel.queue_unbind(queue, name, "asr")
+    with pytest.raises(ChannelClosedByBroker):
+        channel.exchange_declare(name, passive=True)
 
 
 def test_an_auto_delete_queue_goes_with_its_last_consumer(bench: Bench) -> None:

@@ -62,7 +62,7 @@ def _queue_delete(channel: "Channel", method: Any) -> Any:
     if method.if_unused and queue.consumers:
         raise precondition_failed(f"queue '{name}' in vhost '/' in use")
     if method.if_empty and queue.ready:
-        raise precondition_failed(f"queue '{name}' in vhost '/' is not empty")
+        raise precondition_failed(f"queue '{name}' in vhost '/' not empty")
     channel.vhost.delete_queue(queue)
     return spec.Queue.DeleteOk(len(queue.ready))
 

@@ -45,12 +45,12 @@ class Message:
 
 def dead(message: Message, queue: str, reason: str, now: float) -> Message:
     """The message as it leaves `queue` for a dead-letter exchange: the death is noted, the expiry is gone."""
-    deaths = message.headers.get("x-death")
-    deaths = deaths if isinstance(deaths, list) else []
+    deaths = _deaths(message)
     same = [death for death in deaths if death.get("queue") == queue and death.get("reason") == reason]
     others = [death for death in deaths if death not in same]
     if same:
-        death = {**same[0], "count": long_integer(same[0]["count"] + 1)}
+        count = same[0].get("count")
+        death = {**same[0], "count": long_integer(count + 1 if isinstance(count, int) else 1)}
     else:
         death = {
             "count": long_integer(1),
@@ -78,12 +78,18 @@ def cycles(message: Message, queue: str) -> bool:
 
     RabbitMQ drops such messages, which would go round for ever.
     """
-    reasons: list[str] = []
-    for death in message.headers.get("x-death") or []:
-        reasons.append(death["reason"])
-        if death["queue"] == queue:
+    reasons = []
+    for death in _deaths(message):
+        reasons.append(death.get("reason"))
+        if death.get("queue") == queue:
             return "rejected" not in reasons
     return False
+
+
+def _deaths(message: Message) -> list[dict[str, Any]]:
+    # Anyone may publish a header of this name.
+    deaths = message.headers.get("x-death")
+    return [death for death in deaths if isinstance(death, dict)] if isinstance(deaths, list) else []
 
 
 def long_integer(value: int) -> Any:

@@ -247,6 +247,23 @@ def test_a_dropped_connection_is_lost_to_the_client() -> None:
     assert (method.redelivered, body) == (True, b"audio")
 
 
+@pytest.mark.parametrize(
+    "deaths", ["text", [1, {"a": 1}], [{"queue": "jobs", "reason": "rejected", "count": "x"}]]
+)
+def test_a_strangers_deaths_do_no_harm(deaths: object) -> None:
+    """Anyone may write an x-death header; a senseless one does not stop a message from dying."""
+    channel = InMemoryBroker().channel()
+    channel.queue_declare("dead")
+    channel.queue_declare(
+        "jobs", arguments={"x-dead-letter-exchange": "", "x-dead-letter-routing-key": "dead"}
+    )
+    channel.basic_publish("", "jobs", b"audio", pika.BasicProperties(headers={"x-death": deaths}))
+    channel.basic_get("jobs")
+    channel.basic_reject(1, requeue=False)
+    _, properties, _ = channel.basic_get("dead")
+    assert properties.headers["x-death"][0]["count"] == 1
+
+
 def test_transactions_are_refused() -> None:
     """What is not modelled says so, rather than doing nothing."""
     with pytest.raises(ConnectionClosedByBroker, match=r"Tx\.Select is not modelled in memory"):
