@@ -3,8 +3,9 @@ RabbitMQ tracing for pika: one span per publish, one per message processed, one 
 
 How to read the package, from the outside in:
 
-- `instrumentor`: what is replaced in pika, and how it is put back.
-- `publication`: a publish, from the call to the broker's confirm (PRODUCER span).
+- `instrumentor`, `patches`: what is replaced in pika, or on one channel, and how it is put back.
+- `publisher`: a message is published, by way of one channel or two; `publication`: its PRODUCER span.
+- `confirms`: what the broker says of it later; the span lasts until then.
 - `consumer`: a message reaches a callback, which is run once inside its span.
 - `arrival`: when a message came to the process, to wait there for its callback.
 - `intake`: that span starts, and tells what it continues and what came before.

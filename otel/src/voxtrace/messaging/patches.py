@@ -9,9 +9,11 @@ from typing import Any, Final
 
 from opentelemetry import context
 
-from voxtrace.messaging import publication, settlement
+from voxtrace.messaging import settlement
+from voxtrace.messaging.confirms import Confirms
 from voxtrace.messaging.consumer import consuming
 from voxtrace.messaging.ledger import Ledger
+from voxtrace.messaging.publisher import confirming, publishing, sending
 from voxtrace.messaging.route import transport
 from voxtrace.messaging.telemetry import Telemetry
 
@@ -19,6 +21,7 @@ Method = Callable[..., Any]
 Wrap = Callable[[Method], Method]
 
 _ABSENT: Final = object()
+_THREAD_SAFE: Final = "pika.adapters.thread_safe_connection"
 _ORIGINAL: Final = "_voxtrace_original"
 
 
@@ -53,6 +56,7 @@ class Instrumentation:
     def __init__(self, telemetry: Telemetry) -> None:
         self.telemetry = telemetry
         self.ledger = Ledger(telemetry)
+        self.confirms = Confirms(telemetry)
         self._patches: list[Patch] = []
 
     def apply(self, patches: list[Patch]) -> None:
@@ -67,10 +71,11 @@ class Instrumentation:
             patch.revert()
         self.telemetry.enabled = False
         self.ledger.abandon()
+        self.confirms.abandon()
         self._patches.clear()
 
 
-def of_pika(instrumentation: "Instrumentation") -> list[Patch]:
+def of_pika(instrumentation: Instrumentation) -> list[Patch]:
     """
     The patches that trace every channel of the process.
 
@@ -87,13 +92,13 @@ def of_pika(instrumentation: "Instrumentation") -> list[Patch]:
         # The loop of a SelectConnection and of the thread-safe adapter; asyncio's carries context by itself.
         Patch(select.IOLoop, "add_callback_threadsafe", carrying_context),
     ]
-    if find_spec("pika.adapters.thread_safe_connection") is not None:
-        thread_safe = import_module("pika.adapters.thread_safe_connection")
-        patches += _of(thread_safe.Channel, _layered(instrumentation))
+    if find_spec(_THREAD_SAFE) is not None:
+        thread_safe = import_module(_THREAD_SAFE)
+        patches += _of(thread_safe.Channel, _layered(instrumentation, deferring=True))
     return patches
 
 
-def of_channel(channel: Any, instrumentation: "Instrumentation") -> list[Patch]:
+def of_channel(channel: Any, instrumentation: Instrumentation) -> list[Patch]:
     """
     The patches that trace one channel: pika's, or any object that has its methods.
 
@@ -103,36 +108,40 @@ def of_channel(channel: Any, instrumentation: "Instrumentation") -> list[Patch]:
     below = transport(channel)
     if below is channel:
         return list(_of(channel, {**_layered(instrumentation), **_transport(instrumentation)}))
-    return [*_of(channel, _layered(instrumentation)), *_of(below, _transport(instrumentation))]
+    deferring = any(cls.__module__ == _THREAD_SAFE for cls in type(channel).__mro__)
+    return [
+        *_of(channel, _layered(instrumentation, deferring=deferring)),
+        *_of(below, _transport(instrumentation)),
+    ]
 
 
 def _of(owner: Any, wraps: dict[str, Wrap]) -> Iterator[Patch]:
     for name, wrap in wraps.items():
-        # `consume` is the BlockingChannel's alone.
-        if name not in _OPTIONAL or hasattr(owner, name):
+        # A channel of the user's own has what its tests need.
+        if isinstance(owner, type) or hasattr(owner, name):
             yield Patch(owner, name, wrap)
 
 
-_OPTIONAL: Final = frozenset({"consume", "cancel", "basic_get", "basic_recover", "confirm_delivery"})
-
-
-def _layered(instrumentation: "Instrumentation") -> dict[str, Wrap]:
+def _layered(instrumentation: Instrumentation, *, deferring: bool = False) -> dict[str, Wrap]:
     """What is replaced where a channel goes through another: there users come in."""
+    telemetry, ledger, confirms = instrumentation.telemetry, instrumentation.ledger, instrumentation.confirms
     return {
-        "basic_publish": publication.publishing(instrumentation.telemetry),
-        "basic_consume": consuming(instrumentation.telemetry, instrumentation.ledger),
+        "basic_publish": publishing(telemetry, confirms, deferring=deferring),
+        "basic_consume": consuming(telemetry, ledger),
     }
 
 
-def _transport(instrumentation: "Instrumentation") -> dict[str, Wrap]:
+def _transport(instrumentation: Instrumentation) -> dict[str, Wrap]:
     """What is replaced on pika's callback-style channel, which every adapter ends up at."""
+    telemetry, ledger, confirms = instrumentation.telemetry, instrumentation.ledger, instrumentation.confirms
     return {
-        "basic_publish": publication.publishing(instrumentation.telemetry),
-        "basic_consume": consuming(instrumentation.telemetry, instrumentation.ledger),
-        "basic_ack": settlement.acknowledging(instrumentation.ledger),
-        "basic_nack": settlement.negatively_acknowledging(instrumentation.ledger),
-        "basic_reject": settlement.rejecting(instrumentation.ledger),
-        "basic_recover": settlement.recovering(instrumentation.ledger),
+        "basic_publish": sending(telemetry, confirms),
+        "confirm_delivery": confirming(confirms),
+        "basic_consume": consuming(telemetry, ledger),
+        "basic_ack": settlement.acknowledging(ledger),
+        "basic_nack": settlement.negatively_acknowledging(ledger),
+        "basic_reject": settlement.rejecting(ledger),
+        "basic_recover": settlement.recovering(ledger),
     }
 
 

@@ -2,36 +2,36 @@
 
 import copy
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from opentelemetry import context, trace
 from opentelemetry.context import Context
 from opentelemetry.trace import Link, NonRecordingSpan, Span, SpanContext, SpanKind
 
 from voxtrace._guard import guarded
-from voxtrace.messaging import attributes, failure, hooks
+from voxtrace.messaging import attributes, failure
 from voxtrace.messaging.delivery import Delivery
+from voxtrace.messaging.destination import published_to
 from voxtrace.messaging.injection import inject
 from voxtrace.messaging.processing import Processing
 from voxtrace.messaging.propagation import extract, strange, suppressed
 from voxtrace.messaging.route import Route
 from voxtrace.messaging.telemetry import Telemetry, record
 
-Method = Callable[..., Any]
-
-_PUBLISHING = "voxtrace-messaging-publishing"
+_MARK: Final = "_voxtrace_publication"
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, eq=False)
 class Publication:
     """
     One publish under way, with its PRODUCER span.
 
     Attributes:
         properties: A copy of the caller's properties that carries the span's context.
-        context: To be current while pika publishes; marks the publish as already traced.
+        context: To be current while pika publishes.
+        deferred: Another thread sends the message, and finishes the publish.
+        awaited: The broker's confirm finishes it.
     """
 
     properties: Any
@@ -40,71 +40,69 @@ class Publication:
     started: int
     telemetry: Telemetry
     route: Route
+    deferred: bool = False
+    awaited: bool = False
+    _error_type: str | None = None
+    _ended: bool = False
 
-    def finish(self, error: BaseException | None) -> None:
-        """Ends the span, as an error if pika raised, and counts the message."""
+    def mark(self, *, deferred: bool) -> None:
+        """Leaves word with the properties, for the channel below, that this publish is traced."""
+        self.deferred = deferred
+        self.properties._voxtrace_publication = self  # noqa: SLF001 - as `taken_from` removes
+
+    @staticmethod
+    def taken_from(properties: Any) -> "Publication | None":
+        """The publish that a channel above has begun to trace, if one has; asked once for each."""
+        publication: Publication | None = getattr(properties, _MARK, None)
+        if publication is not None:
+            delattr(properties, _MARK)
+        return publication
+
+    def is_of(self, method: Any, properties: Any) -> bool:
+        """True if a message the broker sent back is this one, as far as can be told."""
+        ours, theirs = ((p.headers or {}).get("traceparent") for p in (self.properties, properties))
+        if isinstance(ours, str):
+            return theirs == ours
+        return published_to(method.exchange, method.routing_key) == self.route.destination
+
+    def fail(self, error_type: str) -> None:
+        """Marks the span as an error; the first one counts."""
+        if self._error_type is None and not self._ended:
+            self._error_type = error_type
+            failure.mark(self.span, error_type)
+
+    def finish(self, error: BaseException | None = None, error_type: str | None = None) -> None:
+        """Ends the span, as an error if pika raised or the broker refused, and counts the message."""
         with guarded("end the span of a publish"):
+            if self._ended:
+                return
             ended = max(time.time_ns(), self.started)
             try:
-                error_type = None if error is None else failure.mark_exception(self.span, error)
-                measured = self.route.measured_with(error_type)
+                if error is not None:
+                    self._error_type = failure.mark_exception(self.span, error)
+                elif error_type is not None:
+                    self.fail(error_type)
+                measured = self.route.measured_with(self._error_type)
                 self.telemetry.sent.add(1, measured, self.context)
-                timed = self.route.timed_with(error_type)
+                timed = self.route.timed_with(self._error_type)
                 record(self.telemetry.operation_duration, ended - self.started, timed, self.context)
                 if self.telemetry.former is not None:
                     self.telemetry.former.published(ended - self.started, measured, self.context)
             finally:
+                self._ended = True
                 self.span.end(ended)
-
-
-def publishing(telemetry: Telemetry) -> Callable[[Method], Method]:
-    """A `basic_publish` that traces what goes out."""
-
-    def wrap(original: Method) -> Method:
-        def basic_publish(
-            channel: Any,
-            exchange: Any,
-            routing_key: Any,
-            body: Any,
-            properties: Any = None,
-            *args: Any,
-            **kwargs: Any,
-        ) -> Any:
-            begun = begin(telemetry, channel, exchange, routing_key, properties)
-            if begun is None:
-                return original(channel, exchange, routing_key, body, properties, *args, **kwargs)
-            token = context.attach(begun.context)
-            try:
-                hook = telemetry.configuration.publish_hook
-                if hook is not None:
-                    mandatory = args[0] if args else kwargs.get("mandatory", False)
-                    publish = exchange, routing_key, mandatory
-                    hooks.publishing(hook, begun.span, publish, begun.properties, body)
-                result = original(channel, exchange, routing_key, body, begun.properties, *args, **kwargs)
-            except BaseException as error:
-                begun.finish(error)
-                raise
-            else:
-                begun.finish(None)
-                return result
-            finally:
-                context.detach(token)
-
-        return basic_publish
-
-    return wrap
 
 
 def begin(
     telemetry: Telemetry, channel: Any, exchange: Any, routing_key: Any, properties: Any
 ) -> Publication | None:
-    """Starts a publish; None where it is not to be traced, or is part of one that is."""
+    """Starts a publish; None where it is not to be traced."""
     with guarded("start the span of a publish"):
         current = context.get_current()
         selection = telemetry.selection
         if selection.excludes and selection.excludes_publish(exchange, routing_key):
             return None
-        if telemetry.enabled and not suppressed(current) and not current.get(_PUBLISHING):
+        if telemetry.enabled and not suppressed(current):
             Delivery.note_failure(current, getattr(properties, "headers", None))
             route = telemetry.routes.published(channel, exchange, routing_key)
             begun = _start(telemetry, current, properties, route)
@@ -134,7 +132,7 @@ def _start(telemetry: Telemetry, current: Context, properties: Any, route: Route
     )
     return Publication(
         properties=copied,
-        context=context.set_value(_PUBLISHING, True, spanned),
+        context=spanned,
         span=span,
         started=started,
         telemetry=telemetry,

@@ -129,8 +129,8 @@ class Routes:
 
 
 def transport(channel: Any) -> Any:
-    """The callback-style channel behind `channel`: a BlockingChannel wraps one, any other is one."""
-    return getattr(channel, "_impl", channel)
+    """The callback-style channel below `channel`, which is one itself if not blocking or thread-safe."""
+    return getattr(channel, "_impl", None) or getattr(channel, "_channel", channel)
 
 
 _SERVER: Final[tuple[str, ...]] = (semconv.SERVER_ADDRESS, semconv.SERVER_PORT)

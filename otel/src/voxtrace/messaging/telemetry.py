@@ -35,6 +35,7 @@ class Telemetry:
     meter: Meter
     meter_provider: MeterProvider
     sent: Counter
+    returned: Counter
     consumed: Counter
     operation_duration: Histogram
     process_duration: Histogram
@@ -74,6 +75,9 @@ def build(
         meter_provider=provider,
         sent=meter.create_counter(
             semconv.METRIC_SENT_MESSAGES, "{message}", "Messages a producer tried to send."
+        ),
+        returned=meter.create_counter(
+            semconv.METRIC_RETURNED_MESSAGES, "{message}", "Mandatory messages that the broker sent back."
         ),
         consumed=meter.create_counter(
             semconv.METRIC_CONSUMED_MESSAGES, "{message}", "Messages delivered to a consumer."

@@ -146,6 +146,7 @@ class Wire:
         self.callbacks = CallbackManager()
         self.params = SimpleNamespace(host="broker.test", port=5672)
         self.is_closed = False
+        self.publisher_confirms = self.basic_nack = True
         self._server_channel_closures: list[Exception] = []  # what pika 1.5 looks for
         self.failure: Exception | None = None
         self.channel = self.new_channel(1)
@@ -191,6 +192,19 @@ class Wire:
         channel._on_deliver(SimpleNamespace(method=method), SimpleNamespace(properties=properties), b"body")
         if channel is self.channel:
             self.blocking._dispatch_events()
+
+    def answer(self, method: Any) -> None:
+        """Let the broker confirm or refuse what was published."""
+        self.callbacks.process(1, method, self, SimpleNamespace(method=method))
+
+    def send_back(self, number: int, reply_code: int = 312) -> None:
+        """Let the broker return the message that was published as the given one, counted from 0."""
+        method, (properties, body) = [
+            sent for sent in self.sent if isinstance(sent[0], pika.spec.Basic.Publish)
+        ][number]
+        returned = pika.spec.Basic.Return(reply_code, "the secret", method.exchange, method.routing_key)
+        header = SimpleNamespace(properties=properties)
+        self.channel._on_return(SimpleNamespace(method=returned), header, body)
 
     def close(self, reason: Exception) -> None:
         """Lose the channel, as by a lost connection."""

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from importlib import import_module
 from importlib.metadata import entry_points
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 import pika
@@ -17,24 +19,55 @@ from voxtrace.messaging import PikaInstrumentor
 if TYPE_CHECKING:
     from unit.otel.messaging.conftest import Seen, Wire
 
+MODULES = [
+    import_module(f"pika.{name}")
+    for name in (
+        "channel",
+        "connection",
+        "adapters.asyncio_connection",
+        "adapters.blocking_connection",
+        "adapters.select_connection",
+        "adapters.thread_safe_connection",
+    )
+    if find_spec(f"pika.{name}") is not None
+]
+
+
+def methods() -> dict[tuple[type, str], Any]:
+    """Everything that pika's classes hold, as it is now."""
+    return {
+        (owner, name): value
+        for module in MODULES
+        for owner in vars(module).values()
+        if isinstance(owner, type) and owner.__module__.startswith("pika.")
+        for name, value in vars(owner).items()
+    }
+
+
+ORIGINAL = methods()
 REPLACED = {
-    (owner, name): owner.__dict__[name]
-    for owner, name in [
-        (BlockingChannel, "basic_publish"),
-        (Channel, "basic_publish"),
-        (BlockingChannel, "basic_consume"),
-        (Channel, "basic_consume"),
-        (Channel, "basic_ack"),
-        (Channel, "basic_nack"),
-        (Channel, "basic_reject"),
-        (BlockingConnection, "add_callback_threadsafe"),
-    ]
+    ("BlockingChannel", "basic_publish"),
+    ("BlockingChannel", "basic_consume"),
+    ("Channel", "basic_publish"),
+    ("Channel", "confirm_delivery"),
+    ("Channel", "basic_consume"),
+    ("Channel", "basic_ack"),
+    ("Channel", "basic_nack"),
+    ("Channel", "basic_reject"),
+    ("Channel", "basic_recover"),
+    ("BlockingConnection", "add_callback_threadsafe"),
+    ("IOLoop", "add_callback_threadsafe"),
 }
 
 
-def current() -> dict[Any, Any]:
-    """The methods as they are now."""
-    return {(owner, name): owner.__dict__[name] for owner, name in REPLACED}
+def changed() -> set[tuple[str, str]]:
+    """The methods that are not the very ones that were there."""
+    now = methods()
+    return {
+        (owner.__name__, name)
+        for (owner, name), value in now.items()
+        if value is not ORIGINAL.get((owner, name))
+    }
 
 
 def run(code: str) -> str:
@@ -50,16 +83,17 @@ def test_uninstrumenting_puts_the_same_methods_back() -> None:
     """After uninstrument() every method is the very one that was there."""
     instrumentor = PikaInstrumentor()
     instrumentor.instrument()
-    assert all(current()[key] is not REPLACED[key] for key in REPLACED)
+    replaced = changed()
     instrumentor.uninstrument()
-    assert all(current()[key] is REPLACED[key] for key in REPLACED)
+    assert (replaced, changed()) == (REPLACED, set())
+    assert methods().keys() == ORIGINAL.keys()
 
 
 def test_a_second_instrument_changes_nothing(instrumented: PikaInstrumentor, wire: Wire, seen: Seen) -> None:
     """Instrumenting twice still makes one span per publish."""
-    before = current()
+    before = methods()
     PikaInstrumentor().instrument(skip_dep_check=True, raise_exception_on_conflict=True)
-    assert current() == before
+    assert methods() == before
     wire.blocking.basic_publish("", "q", b"")
     assert len(seen.spans()) == 1
 
@@ -95,13 +129,13 @@ def test_another_wrapper_on_top_is_left_in_place(
     instrumented.uninstrument()
     assert Channel.__dict__["basic_ack"] is theirs
     monkeypatch.undo()
-    Channel.basic_ack = REPLACED[Channel, "basic_ack"]
+    Channel.basic_ack = ORIGINAL[Channel, "basic_ack"]
 
 
 def test_the_signatures_stay_pikas(instrumented: PikaInstrumentor) -> None:
     """Help and introspection show pika's methods, not ours."""
-    assert BlockingChannel.basic_publish.__wrapped__ is REPLACED[BlockingChannel, "basic_publish"]
-    assert BlockingChannel.basic_publish.__doc__ == REPLACED[BlockingChannel, "basic_publish"].__doc__
+    assert BlockingChannel.basic_publish.__wrapped__ is ORIGINAL[BlockingChannel, "basic_publish"]
+    assert BlockingChannel.basic_publish.__doc__ == ORIGINAL[BlockingChannel, "basic_publish"].__doc__
 
 
 def test_a_strange_pika_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -109,7 +143,7 @@ def test_a_strange_pika_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(BlockingConnection, "add_callback_threadsafe")
     PikaInstrumentor().instrument()
     assert PikaInstrumentor().is_instrumented_by_opentelemetry is False
-    assert Channel.__dict__["basic_ack"] is REPLACED[Channel, "basic_ack"]
+    assert Channel.__dict__["basic_ack"] is ORIGINAL[Channel, "basic_ack"]
 
 
 def test_without_pika_nothing_happens() -> None:
