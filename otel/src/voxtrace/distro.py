@@ -55,6 +55,9 @@ _PROBES: Final = r"^\w+://[^/]*/health$,^\w+://[^/]*/metrics/?$"
 #: Which of our instrumentations stands for which of upstream's.
 _REPLACED: Final = {"voxtrace_fastapi": "fastapi", "voxtrace_pika": "pika"}
 
+#: The instrumentations with ``enabled: false`` in ``OTEL_CONFIG_FILE``; a process is configured once.
+_switched_off: set[str] = set()
+
 
 class VoxtraceDistro(BaseDistro):  # type: ignore[misc]  # as above
     """Defaults for the environment, and our instrumentations in place of upstream's."""
@@ -74,7 +77,7 @@ class VoxtraceDistro(BaseDistro):  # type: ignore[misc]  # as above
         One that fails to load is reported and skipped; the others load.
         """
         name = entry_point.name
-        if name == _passed_over() or name == "fastapi" or _REPLACED.get(name) in _disabled():
+        if _left_out(name) or not _switched_off.isdisjoint({name, _REPLACED.get(name, name)}):
             return
         if name == "logging":
             # Trace ids on every record, without touching the application's format.
@@ -94,13 +97,15 @@ class VoxtraceConfigurator(_OTelSDKConfigurator):
     """
     The SDK's own set-up, with our exports and a bounded end.
 
-    With ``OTEL_CONFIG_FILE`` the file decides everything but the bounded end.
+    With ``OTEL_CONFIG_FILE`` the file decides everything but the bounded end, and
+    which of two instrumentations of a library is loaded.
     """
 
     def _configure(self, **kwargs: Any) -> None:
         try:
-            if os.environ.get("OTEL_CONFIG_FILE"):
-                super()._configure()  # type: ignore[no-untyped-call]  # the SDK left it untyped
+            if file := os.environ.get("OTEL_CONFIG_FILE"):
+                if not _configured_by(file):
+                    super()._configure()  # type: ignore[no-untyped-call]  # the SDK left it untyped
             else:
                 with each_exporter_apart():
                     super()._configure(  # type: ignore[no-untyped-call]  # as above
@@ -142,6 +147,23 @@ class _NoPropagation(TextMapPropagator):
         """Write nothing."""
 
 
+def _configured_by(file: str) -> bool:
+    """Set up by a file; False where what reads it is not installed, which the SDK has words for."""
+    try:
+        from opentelemetry.configuration import configure_sdk, load_config_file  # noqa: PLC0415  # an extra
+    except ImportError:
+        return False
+    configuration = load_config_file(file)
+    instrumentation = configuration.instrumentation_development
+    if instrumentation is not None and instrumentation.python:
+        declared = instrumentation.python
+        _switched_off.update(name for name, options in declared.items() if not options.get("enabled", True))
+        # Configured by the file, one that is left out would be there beside the other.
+        instrumentation.python = {name: options for name, options in declared.items() if not _left_out(name)}
+    configure_sdk(configuration)
+    return True
+
+
 def _span_processor(exporter: Any) -> LocalRootSpanProcessor:
     return LocalRootSpanProcessor(BatchSpanProcessor(ContentFreeSpanExporter(exporter)))
 
@@ -176,6 +198,11 @@ def _program_name() -> str:
         elif not argument.startswith("-"):
             return PurePath(argument).stem
     return "unknown_service"
+
+
+def _left_out(name: str) -> bool:
+    """Whether another instrumentation takes the place of this one, or its place is to stay empty."""
+    return name == _passed_over() or name == "fastapi" or _REPLACED.get(name) in _disabled()
 
 
 def _passed_over() -> str:
