@@ -184,13 +184,14 @@ class Wire:
         exchange: str = "speech",
         routing_key: str = "transcribe",
         redelivered: bool = False,
+        dispatch: bool = True,
     ) -> None:
         """Let a message arrive, and let a blocking channel dispatch it."""
         method = pika.spec.Basic.Deliver(consumer_tag, delivery_tag, redelivered, exchange, routing_key)
         properties = properties or pika.BasicProperties()
         channel = channel or self.channel
         channel._on_deliver(SimpleNamespace(method=method), SimpleNamespace(properties=properties), b"body")
-        if channel is self.channel:
+        if dispatch and channel is self.channel:
             self.blocking._dispatch_events()
 
     def answer(self, method: Any) -> None:

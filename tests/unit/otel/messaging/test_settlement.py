@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, Any
 import pika
 import pytest
 from opentelemetry import context
-from pika.exceptions import ChannelClosedByBroker, StreamLostError
+from pika.exceptions import (
+    AMQPHeartbeatTimeout,
+    ChannelClosedByBroker,
+    ChannelClosedByClient,
+    ConnectionClosedByBroker,
+    ConnectionClosedByClient,
+    StreamLostError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -115,11 +122,30 @@ def test_a_settlement_that_pika_refuses_settles_nothing(wire: Wire, seen: Seen) 
     assert outcomes(seen) == [(1, "channel_closed", "ERROR", "StreamLostError")]
 
 
-def test_a_lost_channel_ends_every_span(wire: Wire, seen: Seen) -> None:
-    """What was unsettled when the channel closed failed for the channel's reason."""
+TIMED_OUT = (
+    "PRECONDITION_FAILED - delivery acknowledgement on channel 1 timed out. "
+    "Timeout value used: 1800000 ms. This timeout value can be configured"
+)
+
+
+@pytest.mark.parametrize(
+    ("reason", "error_type"),
+    [
+        (ChannelClosedByBroker(406, TIMED_OUT), "consumer_timeout"),
+        (ChannelClosedByBroker(406, "PRECONDITION_FAILED - unknown delivery tag 9"), "ChannelClosedByBroker"),
+        (ChannelClosedByBroker(404, TIMED_OUT), "ChannelClosedByBroker"),
+        (ChannelClosedByClient(200, "bye"), "ChannelClosedByClient"),
+        (ConnectionClosedByClient(200, "bye"), "ConnectionClosedByClient"),
+        (ConnectionClosedByBroker(320, "CONNECTION_FORCED"), "ConnectionClosedByBroker"),
+        (AMQPHeartbeatTimeout("no activity"), "AMQPHeartbeatTimeout"),
+        (StreamLostError("reset"), "StreamLostError"),
+    ],
+)
+def test_a_lost_channel_ends_every_span(wire: Wire, seen: Seen, reason: Exception, error_type: str) -> None:
+    """What was unsettled when the channel closed failed for the channel's reason, and each has its name."""
     consume(wire, 1, 2)
-    wire.close(ChannelClosedByBroker(406, "consumer timeout"))
-    assert outcomes(seen) == [(tag, "channel_closed", "ERROR", "ChannelClosedByBroker") for tag in (1, 2)]
+    wire.close(reason)
+    assert outcomes(seen) == [(tag, "channel_closed", "ERROR", error_type) for tag in (1, 2)]
 
 
 def test_an_ack_from_another_thread_ends_the_span_there(wire: Wire, seen: Seen, clock: Clock) -> None:

@@ -54,12 +54,102 @@ def test_the_wait_is_read_from_the_headers(headers: object, expected: Wait | Non
     assert measure(headers, DELIVERED) == expected
 
 
+@pytest.mark.parametrize(
+    ("sent", "arrived", "expected"),
+    [
+        (-250, -100, (-250, -100, False)),
+        (-250, 0, (-250, 0, False)),
+        # By the producer's clock it was sent after it was here.
+        (-50, -100, (-100, -100, True)),
+        (40, -100, (-100, -100, True)),
+        # The clock was set back while the message waited.
+        (-250, 30, (-250, 0, False)),
+    ],
+)
+def test_the_wait_is_split_where_the_message_arrived(
+    sent: int, arrived: int, expected: tuple[int, int, bool]
+) -> None:
+    """A message came before it was delivered, and was sent before it came."""
+    start, here, skew = expected
+    headers = {"voxtrace-enqueued-at": MILLISECONDS + sent}
+    assert measure(headers, DELIVERED, DELIVERED + arrived * 1_000_000) == Wait(
+        start=DELIVERED + start * 1_000_000,
+        end=DELIVERED,
+        source="producer",
+        clock_skew=skew,
+        arrived=DELIVERED + here * 1_000_000,
+    )
+
+
+def test_a_message_waits_at_the_broker_and_then_in_the_client(wire: Wire, seen: Seen, clock: Clock) -> None:
+    """While a callback works, the next message waits in the client: the span says how long, and where."""
+    wire.blocking.basic_consume("transcribe", lambda *_: None, auto_ack=True, consumer_tag="consumer")
+    headers = {"voxtrace-enqueued-at": clock.now // 1_000_000 - 2000}
+    wire.deliver(pika.BasicProperties(headers=headers, message_id="m1"), dispatch=False)
+    clock.advance(0.5)
+    wire.blocking._dispatch_events()
+    assert seen.named("wait transcribe") == {
+        "name": "wait transcribe",
+        "kind": "INTERNAL",
+        "trace": 1,
+        "span": 2,
+        "parent": 1,
+        "links": [],
+        "from": -2.0,
+        "to": 0.5,
+        "status": "UNSET",
+        "attributes": {
+            "messaging.message.id": "m1",
+            "voxtrace.messaging.queue.name": "transcribe",
+            "voxtrace.messaging.wait.source": "producer",
+            "voxtrace.messaging.wait.broker": 2.0,
+            "voxtrace.messaging.wait.prefetch": 0.5,
+        },
+        "events": [],
+    }
+    in_queue = {"messaging.system": "rabbitmq", "voxtrace.messaging.queue.name": "transcribe"}
+    assert seen.metrics()["voxtrace.messaging.wait.prefetch.duration"] == [(in_queue, 0.5)]
+    assert seen.metrics()["voxtrace.messaging.wait.duration"] == [
+        ({**in_queue, "voxtrace.messaging.wait.source": "producer"}, 2.5)
+    ]
+
+
+@pytest.mark.parametrize("options", [{"wait_spans": False}])
+def test_a_wait_may_be_measured_alone(wire: Wire, seen: Seen, clock: Clock) -> None:
+    """Without its span the wait's exemplar is the message's span."""
+    wire.blocking.basic_consume("transcribe", lambda *_: None, auto_ack=True, consumer_tag="consumer")
+    headers = {"voxtrace-enqueued-at": clock.now // 1_000_000 - 2000}
+    wire.deliver(pika.BasicProperties(headers=headers))
+    assert [span["name"] for span in seen.spans()] == ["process speech:transcribe"]
+    metrics = seen.reader.get_metrics_data().resource_metrics[0].scope_metrics[0].metrics
+    (duration,) = [metric for metric in metrics if metric.name == "voxtrace.messaging.wait.duration"]
+    (point,) = duration.data.data_points
+    assert (point.sum, [exemplar.span_id for exemplar in point.exemplars]) == (2.0, [1])
+
+
+def test_a_redelivery_waits_in_the_client_only(wire: Wire, seen: Seen, clock: Clock) -> None:
+    """Its time at the broker is unknown, that in the prefetch is measured."""
+    wire.blocking.basic_consume("transcribe", lambda *_: None, auto_ack=True, consumer_tag="consumer")
+    headers = {"voxtrace-enqueued-at": clock.now // 1_000_000 - 2000}
+    wire.deliver(pika.BasicProperties(headers=headers), redelivered=True)
+    names = {name for name in seen.metrics() if "wait" in name}
+    assert names == {"voxtrace.messaging.wait.prefetch.duration"}
+
+
 @settings(max_examples=500, derandomize=True, deadline=None)
 @given(st.dictionaries(st.sampled_from(["timestamp_in_ms", "voxtrace-enqueued-at"]), st.integers()))
 def test_no_header_makes_a_wait_out_of_bounds(headers: dict[str, Any]) -> None:
     """Whatever is claimed, a wait ends at delivery, is never negative and never longer than the limit."""
     wait = measure(headers, DELIVERED)
     assert wait is None or (wait.end == DELIVERED and 0 <= wait.end - wait.start <= MAX_WAIT_NS)
+
+
+@settings(max_examples=500, derandomize=True, deadline=None)
+@given(st.integers(MILLISECONDS - 10**10, MILLISECONDS + 10**10), st.integers(0, 2 * DELIVERED))
+def test_no_time_makes_a_part_negative(sent: int, arrived: int) -> None:
+    """Whatever the clocks say, both parts are at least nothing and together the whole."""
+    wait = measure({"voxtrace-enqueued-at": sent}, DELIVERED, arrived)
+    assert wait is None or wait.start <= (wait.arrived or 0) <= wait.end
 
 
 @pytest.mark.parametrize("queue", ["amq.gen-Xyz", ""])
