@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from contract.messaging.conftest import Bench
+    from contract.messaging.bench import Bench
 
 UPSTREAM = Path(__file__).parent / "upstream.py"
 
@@ -26,7 +26,7 @@ def upstream(role: str, url: str, queue: str) -> tuple[str, set[str]]:
 def test_an_upstream_producers_trace_goes_on_here(bench: Bench) -> None:
     """Our process span is the child of the upstream send span, and linked to it."""
     queue = bench.queue()
-    trace, sends = upstream("produce", bench.url, queue)
+    trace, sends = upstream("produce", bench.site, queue)
     channel = bench.channel()
     channel.basic_consume(queue, lambda channel, method, *_: channel.basic_ack(method.delivery_tag))
     bench.run(channel, lambda: bench.spans(f"process {queue}"))
@@ -40,5 +40,5 @@ def test_an_upstream_consumer_goes_on_with_our_trace(bench: Bench) -> None:
     """The upstream receive span is in the trace of our publish."""
     queue = bench.queue()
     bench.channel(confirm=True).basic_publish("", queue, b"body")
-    trace, _ = upstream("consume", bench.url, queue)
+    trace, _ = upstream("consume", bench.site, queue)
     assert trace == f"{bench.span(f'publish {queue}').context.trace_id:032x}"

@@ -3,43 +3,127 @@
 from __future__ import annotations
 
 import copy
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pika
 import pytest
 from opentelemetry.trace import SpanKind, StatusCode
 from pika.exceptions import ChannelClosedByBroker, NackError, UnroutableError
 
-from voxtrace.messaging import PikaInstrumentor
+from contract.messaging.adapters.registry import PULLING, adapters
 
 if TYPE_CHECKING:
-    from contract.messaging.conftest import Bench
+    from contract.messaging.bench import Bench
 
 
-@pytest.mark.parametrize("confirm", [False, True])
-def test_one_publish_is_one_span(bench: Bench, confirm: bool) -> None:
-    """With and without confirms there is one PRODUCER span, and it names the broker."""
+def arrived(bench: Bench, queue: str) -> Any:
+    """The properties of the one message in a queue, as a program that is not traced sees them."""
+    with bench.suppressed():
+        _, properties, _ = bench.channel().basic_get(queue, auto_ack=True)
+    assert properties is not None, "no message in the queue"
+    return properties
+
+
+@adapters(without=PULLING)
+def test_one_publish_is_one_span(bench: Bench) -> None:
+    """A publish with confirms is one PRODUCER span that names the broker."""
+    queue, end = bench.queue(), bench.open()
+    end.publish(queue)
+    bench.until(end, lambda: bench.produced(queue), "no PRODUCER span")
+    produced = bench.produced(queue)
+    assert len(produced) == 1, f"{len(produced)} PRODUCER spans for one publish"
+    (span,) = produced
+    assert (span.name, span.kind) == (f"publish {queue}", SpanKind.PRODUCER)
+    assert bench.server.items() <= dict(span.attributes).items()
+
+
+def test_without_confirms_too_one_publish_is_one_span(bench: Bench) -> None:
+    """A publish whose fate nobody asks for is one span as well."""
     queue = bench.queue()
-    bench.channel(confirm=confirm).basic_publish("", queue, b"body")
-    span = bench.span(f"publish {queue}")
-    parameters = pika.URLParameters(bench.url)
-    assert span.kind is SpanKind.PRODUCER
-    assert span.attributes["server.address"] == parameters.host
-    assert span.attributes["server.port"] == parameters.port
-    assert len(bench.names()) == 1
+    bench.channel().basic_publish("", queue, b"body")
+    assert bench.names() == [f"publish {queue}"]
 
 
+@adapters(without=PULLING)
+def test_a_publish_belongs_to_its_caller(bench: Bench) -> None:
+    """The span is a child of the span around the call, whatever thread writes to the socket."""
+    queue, end = bench.queue(), bench.open()
+    with bench.tracer.start_as_current_span("request") as request:
+        end.publish(queue)
+    bench.until(end, lambda: bench.produced(queue), "no PRODUCER span")
+    parents = {span.parent.span_id if span.parent else None for span in bench.produced(queue)}
+    assert request.context.span_id in parents, "the PRODUCER span is not the caller's child"
+    trace_id = f"{request.context.trace_id:032x}"
+    assert trace_id in arrived(bench, queue).headers["traceparent"], "the message is in another trace"
+
+
+@adapters(without=PULLING)
 def test_the_callers_properties_are_unmutated(bench: Bench) -> None:
     """One BasicProperties may serve many messages; each message still carries its own context."""
-    queue, channel = bench.queue(), bench.channel(confirm=True)
+    queue, end = bench.queue(), bench.open()
     properties = pika.BasicProperties(headers={"kept": [1, {"a": "b"}]}, content_type="text/plain")
     before = copy.deepcopy(vars(properties))
     for _ in range(2):
-        channel.basic_publish("", queue, b"body", properties)
-    assert vars(properties) == before
-    arrived = [channel.basic_get(queue, auto_ack=True)[1] for _ in range(2)]
-    assert [properties.headers["kept"] for properties in arrived] == [[1, {"a": "b"}]] * 2
-    assert len({properties.headers["traceparent"] for properties in arrived}) == 2
+        end.publish(queue, properties=properties)
+    assert vars(properties) == before, "the caller's properties were changed"
+    messages = [arrived(bench, queue) for _ in range(2)]
+    assert [message.headers["kept"] for message in messages] == [[1, {"a": "b"}]] * 2
+    assert len({message.headers["traceparent"] for message in messages}) == 2
+
+
+@adapters(without=PULLING)
+def test_a_republished_message_keeps_its_creation(bench: Bench) -> None:
+    """Sent on with the headers it came with, a message names its creation still, and the span links to it."""
+    queue, end = bench.queue(), bench.open()
+    created = f"00-{9:032x}-{8:016x}-01"
+    with bench.tracer.start_as_current_span("retry"):
+        end.publish(queue, properties=pika.BasicProperties(headers={"traceparent": created}))
+    bench.until(end, lambda: bench.produced(queue), "no PRODUCER span")
+    assert arrived(bench, queue).headers["traceparent"] == created, "the creation context was overwritten"
+    (span,) = bench.produced(queue)
+    assert [link.context.span_id for link in span.links] == [8]
+
+
+@adapters(without=PULLING)
+def test_a_suppressed_publish_goes_out_bare(bench: Bench) -> None:
+    """Under suppression the message arrives, without span, context or time."""
+    queue, end = bench.queue(), bench.open()
+    with bench.suppressed():
+        end.publish(queue)
+    assert arrived(bench, queue).headers is None
+    assert bench.names() == []
+
+
+@adapters(without=PULLING)
+def test_a_sampler_sees_what_is_published(bench: Bench) -> None:
+    """System, operation, destination and broker are known when the span is about to start."""
+    queue, end = bench.queue(), bench.open()
+    end.publish(queue)
+    bench.until(end, lambda: bench.produced(queue), "no PRODUCER span")
+    told = bench.sampler.told[bench.produced(queue)[0].name]
+    assert told, "the sampler was told nothing"
+    expected = {
+        "messaging.system": "rabbitmq",
+        "messaging.operation.name": "publish",
+        "messaging.operation.type": "send",
+        "messaging.destination.name": queue,
+        **bench.server,
+    }
+    assert expected.items() <= told.items()
+
+
+@adapters(without=PULLING)
+def test_a_publish_hook_sees_method_properties_and_body(bench: Bench) -> None:
+    """A hook is called once per publish, with the span and everything about the message."""
+    calls: list[tuple[Any, ...]] = []
+    bench.instrument(publish_hook=lambda *arguments: calls.append(arguments))
+    queue, end = bench.queue(), bench.open()
+    end.publish(queue, properties=pika.BasicProperties(message_id="m1"))
+    assert calls, "the hook was not called"
+    assert hasattr(calls[0][1], "routing_key"), "the hook is not told the method"
+    ((_span, method, properties, body),) = calls
+    assert (method.exchange, method.routing_key) == ("", queue)
+    assert (properties.message_id, body) == ("m1", b"body")
 
 
 def test_an_unroutable_message_is_an_error(bench: Bench) -> None:
@@ -69,23 +153,3 @@ def test_a_closed_channel_is_an_error(bench: Bench) -> None:
         bench.channel(confirm=True).basic_publish("no-such-exchange", "q", b"body")
     span = bench.span("publish no-such-exchange:q")
     assert span.attributes["error.type"] == "ChannelClosedByBroker"
-
-
-def test_a_suppressed_publish_goes_out_bare(bench: Bench) -> None:
-    """Under suppression the message arrives, without span, context or time."""
-    queue, channel = bench.queue(), bench.channel(confirm=True)
-    with bench.suppressed():
-        channel.basic_publish("", queue, b"body")
-    _, properties, body = channel.basic_get(queue, auto_ack=True)
-    assert (properties.headers, body) == (None, b"body")
-    assert bench.names() == []
-
-
-def test_after_uninstrument_nothing_is_traced(bench: Bench) -> None:
-    """Channels that are open go on as if they had never been traced."""
-    queue, channel = bench.queue(), bench.channel(confirm=True)
-    PikaInstrumentor().uninstrument()
-    channel.basic_publish("", queue, b"body")
-    _, properties, _ = channel.basic_get(queue, auto_ack=True)
-    assert properties.headers is None
-    assert bench.names() == []

@@ -13,15 +13,17 @@ from typing import TYPE_CHECKING, Any
 import pika
 import pytest
 from opentelemetry.instrumentation.threading import ThreadingInstrumentor
-from opentelemetry.trace import StatusCode
+from opentelemetry.trace import SpanKind, StatusCode
 from pika.exceptions import ChannelClosedByBroker
+
+from contract.messaging.adapters.registry import PULLING, adapters
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from opentelemetry.sdk.trace import ReadableSpan
 
-    from contract.messaging.conftest import Bench
+    from contract.messaging.bench import Bench
 
 SECOND = 1_000_000_000
 
@@ -35,19 +37,30 @@ def outcome(span: ReadableSpan) -> tuple[object, str, object]:
     )
 
 
+def taker(action: Callable[[Any, int], object]) -> Callable[..., None]:
+    """A consumer that settles at once, in its own way."""
+
+    def on_message(channel: Any, method: Any, _properties: Any, _body: Any) -> None:
+        action(channel, method.delivery_tag)
+
+    return on_message
+
+
+@adapters()
 @pytest.mark.parametrize(
-    ("refuse", "first"),
+    ("operation", "refuse", "requeued"),
     [
-        (lambda channel, tag: channel.basic_nack(tag), ("requeue", "UNSET", None)),
-        (lambda channel, tag: channel.basic_reject(tag), ("requeue", "ERROR", "rejected")),
+        ("nack", lambda channel, tag: channel.basic_nack(tag), ("requeue", "UNSET", None)),
+        ("reject", lambda channel, tag: channel.basic_reject(tag), ("requeue", "ERROR", "rejected")),
     ],
+    ids=["nack", "reject"],
 )
 def test_a_returned_message_comes_again(
-    bench: Bench, refuse: Callable[[Any, int], None], first: tuple[object, str, object]
+    bench: Bench, operation: str, refuse: Callable[[Any, int], None], requeued: tuple[object, str, object]
 ) -> None:
-    """Each delivery of a message has a span; the second knows that it is one."""
-    queue, channel = bench.queue(**{"x-queue-type": "quorum"}), bench.channel(confirm=True)
-    channel.basic_publish("", queue, b"body")
+    """Each delivery of a message has a span; the second knows that it is one, and links to the first."""
+    queue, sender, end = bench.queue(**{"x-queue-type": "quorum"}), bench.open(), bench.open()
+    sender.publish(queue)
 
     def work(channel: Any, method: Any, _properties: Any, _body: Any) -> None:
         if method.redelivered:
@@ -55,55 +68,120 @@ def test_a_returned_message_comes_again(
         else:
             refuse(channel, method.delivery_tag)
 
-    channel.basic_consume(queue, work)
-    bench.run(channel, lambda: len(bench.spans(f"process {queue}")) == 2)
-    deliveries = bench.spans(f"process {queue}")
-    assert [outcome(span) for span in deliveries] == [first, ("ack", "UNSET", None)]
-    assert [span.attributes["voxtrace.messaging.redelivered"] for span in deliveries] == [False, True]
-    assert [span.attributes["voxtrace.messaging.delivery.attempt"] for span in deliveries] == [1, 2]
-    assert len({span.context.trace_id for span in deliveries}) == 1
+    end.consume(queue, work)
+    bench.until(end, lambda: len(bench.taken(queue)) == 2, "not one span for each delivery")
+    bench.until(end, lambda: bench.settled(queue), "no settle span")
+    taken = first, second = bench.taken(queue)
+    if bench.adapter.taking == "process":
+        assert [outcome(first), outcome(second)] == [requeued, ("ack", "UNSET", None)]
+    assert [span.attributes["voxtrace.messaging.redelivered"] for span in taken] == [False, True]
+    assert [span.attributes["voxtrace.messaging.delivery.attempt"] for span in taken] == [1, 2]
+    assert first.context.trace_id == second.context.trace_id
+    reasons = {link.context.span_id: link.attributes.get("voxtrace.link.reason") for link in second.links}
+    assert reasons == {first.parent.span_id: None, first.context.span_id: "previous_attempt"}
+    (settled,) = bench.settled(queue)
+    assert settled.name == f"{operation} {queue}"
 
 
+@adapters()
 @pytest.mark.parametrize(
-    ("refuse", "expected"),
+    ("operation", "refuse"),
     [
-        (lambda channel, tag: channel.basic_nack(tag, requeue=False), ("nack", "ERROR", "rejected")),
-        (lambda channel, tag: channel.basic_reject(tag, requeue=False), ("reject", "ERROR", "rejected")),
+        ("nack", lambda channel, tag: channel.basic_nack(tag, requeue=False)),
+        ("reject", lambda channel, tag: channel.basic_reject(tag, requeue=False)),
     ],
+    ids=["nack", "reject"],
 )
 def test_a_refused_message_is_an_error(
-    bench: Bench, refuse: Callable[[Any, int], None], expected: tuple[object, str, object]
+    bench: Bench, operation: str, refuse: Callable[[Any, int], None]
 ) -> None:
-    """Refusing for good is a failure, without any exception."""
-    queue, channel = bench.queue(), bench.channel(confirm=True)
-    channel.basic_publish("", queue, b"body")
-    channel.basic_consume(queue, lambda channel, method, *_: refuse(channel, method.delivery_tag))
-    bench.run(channel, lambda: bench.spans(f"process {queue}"))
-    assert outcome(bench.span(f"process {queue}")) == expected
+    """Refusing for good is a failure without any exception, and a CLIENT span below the processing."""
+    queue, sender, end = bench.queue(), bench.open(), bench.open()
+    sender.publish(queue)
+    end.consume(queue, taker(refuse))
+    bench.until(end, lambda: bench.taken(queue), "no span for the message taken")
+    (taken,), (published,) = bench.taken(queue), bench.produced(queue)
+    if bench.adapter.taking == "process":
+        assert taken.status.status_code is StatusCode.ERROR, "a refused message looks like a success"
+        assert outcome(taken) == (operation, "ERROR", "rejected")
+    bench.until(end, lambda: bench.settled(queue), "no settle span")
+    (settled,) = bench.settled(queue)
+    assert (settled.name, settled.kind) == (f"{operation} {queue}", SpanKind.CLIENT)
+    assert settled.parent.span_id == taken.context.span_id
+    assert [link.context.span_id for link in settled.links] == [published.context.span_id]
+    assert settled.attributes["messaging.operation.name"] == operation
 
 
+@adapters()
+def test_an_ack_is_a_span_if_asked_for(bench: Bench) -> None:
+    """By default only failures are; asked for, every settlement is a CLIENT span below the message's."""
+    first, second = bench.queue(), bench.queue()
+    for queue, options in ((first, {}), (second, {"settle_spans": "all"})):
+        bench.instrument(**options)
+        bench.open().publish(queue)
+        end = bench.open()
+        end.consume(queue, taker(lambda channel, tag: channel.basic_ack(tag)))
+        bench.until(end, lambda queue=queue: bench.taken(queue), "no span for the message taken")
+    bench.until(end, lambda: bench.settled(second), "no settle span")
+    assert [span.name for span in bench.settled()] == [f"ack {second}"]
+
+
+@adapters()
+def test_an_ack_from_another_thread_is_in_the_messages_trace(bench: Bench) -> None:
+    """Work given to a thread that knows of no trace: its ack ends the message's span, and is below it."""
+    bench.instrument(settle_spans="all")
+    queue, sender, end = bench.queue(), bench.open(), bench.open()
+    sender.publish(queue)
+    threads: list[threading.Thread] = []
+
+    def work(channel: Any, method: Any, _properties: Any, _body: Any) -> None:
+        def elsewhere() -> None:
+            time.sleep(0.1)  # the work under test
+            end.later(functools.partial(channel.basic_ack, method.delivery_tag))
+
+        threads.append(threading.Thread(target=elsewhere))
+        threads[-1].start()
+
+    end.consume(queue, work)
+    bench.until(end, lambda: threads, "the message was not delivered")
+    threads[0].join()
+    bench.until(end, lambda: bench.taken(queue), "no span for the message taken")
+    (taken,) = bench.taken(queue)
+    if bench.adapter.taking == "process":
+        assert taken.end_time - taken.start_time >= 0.1 * SECOND, "the span was over before the work"
+        assert outcome(taken) == ("ack", "UNSET", None)
+    bench.until(end, lambda: bench.settled(queue), "no settle span")
+    (settled,) = bench.settled(queue)
+    assert (settled.name, settled.parent.span_id) == (f"ack {queue}", taken.context.span_id)
+    assert settled.context.trace_id == bench.produced(queue)[0].context.trace_id
+
+
+@adapters(without=PULLING)
 def test_a_multiple_ack_ends_every_span(bench: Bench) -> None:
-    """A batch that is acknowledged at once ends at once."""
-    queue, channel = bench.queue(), bench.channel(confirm=True)
+    """Messages that are acknowledged at once end at once."""
+    queue, sender, end = bench.queue(), bench.open(), bench.open()
     for _ in range(3):
-        channel.basic_publish("", queue, b"body")
+        sender.publish(queue)
     tags: list[int] = []
-    channel.basic_consume(queue, lambda _channel, method, *_: tags.append(method.delivery_tag))
-    bench.run(channel, lambda: len(tags) == 3)
-    assert bench.spans(f"process {queue}") == []
-    channel.basic_ack(tags[-1], multiple=True)
-    assert [outcome(span) for span in bench.spans(f"process {queue}")] == [("ack", "UNSET", None)] * 3
+    end.consume(queue, lambda _channel, method, *_: tags.append(method.delivery_tag))
+    bench.until(end, lambda: len(tags) == 3, "the messages were not delivered")
+    assert bench.taken(queue) == []
+    end.channel.basic_ack(tags[-1], multiple=True)
+    bench.until(end, lambda: len(bench.taken(queue)) == 3, "not every span ended")
+    assert [outcome(span) for span in bench.taken(queue)] == [("ack", "UNSET", None)] * 3
 
 
+@adapters(without=PULLING)
 def test_closing_before_the_ack_ends_the_span(bench: Bench) -> None:
     """A channel closed over an unsettled message leaves no span open, and no success."""
-    queue, channel = bench.queue(), bench.channel(confirm=True)
-    channel.basic_publish("", queue, b"body")
+    queue, sender, end = bench.queue(), bench.open(), bench.open()
+    sender.publish(queue)
     runs: list[int] = []
-    channel.basic_consume(queue, lambda *_: runs.append(1))
-    bench.run(channel, lambda: runs)
-    channel.connection.close()
-    assert outcome(bench.span(f"process {queue}")) == ("channel_closed", "ERROR", "ChannelClosedByClient")
+    end.consume(queue, lambda *_: runs.append(1))
+    bench.until(end, lambda: runs, "the message was not delivered")
+    end.channel.close()
+    bench.until(end, lambda: bench.taken(queue), "the span never ended")
+    assert outcome(bench.taken(queue)[0]) == ("channel_closed", "ERROR", "ChannelClosedByClient")
 
 
 def test_a_channel_the_broker_closes_ends_the_span(bench: Bench) -> None:
@@ -188,23 +266,3 @@ def test_a_failure_republished_from_a_thread_fails_the_message(bench: Bench, cop
     process = bench.span(f"process {queue}")
     assert outcome(process) == ("ack", "ERROR", "audio_too_long")
     assert "secret.wav" not in "".join(span.to_json() for span in bench.exporter.get_finished_spans())
-
-
-def test_a_delayed_retry_stays_in_the_trace(bench: Bench) -> None:
-    """Through a TTL queue and a dead-letter exchange a message keeps its trace and its whole wait."""
-    queue = bench.queue()
-    delay = bench.queue(
-        **{"x-message-ttl": 150, "x-dead-letter-exchange": "", "x-dead-letter-routing-key": queue}
-    )
-    channel = bench.channel(confirm=True)
-    channel.basic_publish("", delay, b"body")
-    channel.basic_consume(queue, lambda channel, method, *_: channel.basic_ack(method.delivery_tag))
-    bench.run(channel, lambda: bench.spans(f"process {queue}"))
-    publish, wait, process = (
-        bench.span(f"publish {delay}"),
-        bench.span(f"wait {queue}"),
-        bench.span(f"process {queue}"),
-    )
-    assert process.parent.span_id == wait.parent.span_id == publish.context.span_id
-    assert wait.end_time - wait.start_time >= 0.15 * SECOND
-    assert process.status.status_code is StatusCode.UNSET
