@@ -81,8 +81,10 @@ def test_a_channel_of_its_own_is_counted_with_the_rest(
     """Two instrumentations with one meter provider are one number; another provider's are not among them."""
     meters = instrumented._instrumentation.telemetry.meter_provider
     take(wire, "transcribe", 1)
+    held = []
     for own in (meters, MeterProvider([], shutdown_on_exit=False)):
         other = AWire()
+        held.append(other)
         instrumented.instrument_channel(other.blocking, tracer_provider=provider, meter_provider=own)
         take(other, "transcribe", 1)
     assert in_flight(seen)["in_flight"] == {"transcribe": 2}
