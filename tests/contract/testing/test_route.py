@@ -114,6 +114,16 @@ def test_unbinding_ends_it(bench: Bench) -> None:
     assert not routed(bench, exchange, queue, "asr")
 
 
+def test_a_deleted_queue_takes_its_bindings_along(bench: Bench) -> None:
+    """A queue of the same name starts unbound."""
+    exchange, channel = bench.exchange("fanout"), bench.channel()
+    queue = bench.bound(exchange)
+    channel.queue_delete(queue)
+    channel.queue_declare(queue, durable=True)
+    with pytest.raises(UnroutableError):
+        channel.basic_publish(exchange, "key", b"body", mandatory=True)
+
+
 def test_a_mandatory_message_without_a_queue_raises(bench: Bench) -> None:
     """With confirms, the publish itself says that nobody takes it."""
     channel, key = bench.channel(), bench.name()
