@@ -5,6 +5,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final
 
 from opentelemetry.trace import Link, SpanContext
@@ -78,6 +79,22 @@ def deaths(headers: object) -> Deaths | None:
         last=told[0][:2],
         first=first,
     )
+
+
+def refused_since(headers: object, moment: int) -> bool:
+    """True where the headers tell that a consumer refused the message after `moment` (ns since the epoch)."""
+    listed = headers.get(names.HEADER_DEATHS) if isinstance(headers, Mapping) else None
+    if not isinstance(listed, list):
+        return False
+    for entry in listed[:MAX_DEATHS]:
+        if isinstance(entry, Mapping) and _reason(entry.get("reason")) in _REFUSALS:
+            died = entry.get("time")
+            if not isinstance(died, datetime) or died.tzinfo is None:
+                return True
+            # RabbitMQ tells the second in which it was.
+            if (died.timestamp() + 1) * 1_000_000_000 > moment:
+                return True
+    return False
 
 
 class Memory:

@@ -9,6 +9,7 @@ from opentelemetry.context import Context
 from voxtrace import semconv
 from voxtrace.messaging import names
 from voxtrace.messaging.destination import queue_label
+from voxtrace.messaging.history import refused_since
 from voxtrace.messaging.propagation import header_int
 from voxtrace.messaging.route import Attributes
 from voxtrace.messaging.telemetry import Telemetry, record
@@ -42,6 +43,9 @@ def measure(headers: object, delivered: int, arrived: int | None = None) -> Wait
     """
     The wait of a message, if its headers say when it was enqueued.
 
+    There is none to be told where a consumer had the message in its hands since: when that one gave it back
+    the broker writes down in whole seconds.
+
     Args:
         headers: The message's.
         delivered: When it was handed to the application, in ns.
@@ -50,20 +54,21 @@ def measure(headers: object, delivered: int, arrived: int | None = None) -> Wait
     if not headers:
         return None
     latest = delivered if arrived is None or arrived > delivered else arrived
-    for header, source in _SOURCES:
-        milliseconds = header_int(headers, header)
-        if milliseconds is None:
-            continue
-        start = milliseconds * 1_000_000
-        if start > 0 and delivered - start <= MAX_WAIT_NS:
-            return Wait(
-                start=min(start, latest),
-                end=delivered,
-                source=source,
-                clock_skew=start > latest,
-                arrived=None if arrived is None else latest,
-            )
-    return None
+    start, source = 0, ""
+    for header, its_source in _SOURCES:
+        sent = (header_int(headers, header) or 0) * 1_000_000
+        # A message that is published again may still carry what a broker wrote into it the time before.
+        if sent > start and delivered - sent <= MAX_WAIT_NS:
+            start, source = sent, its_source
+    if not start or refused_since(headers, start):
+        return None
+    return Wait(
+        start=min(start, latest),
+        end=delivered,
+        source=source,
+        clock_skew=start > latest,
+        arrived=None if arrived is None else latest,
+    )
 
 
 def report(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pika
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
 DELIVERED = 1_700_000_000_000_000_000
 MILLISECONDS = DELIVERED // 1_000_000
+SECOND = datetime.fromtimestamp(DELIVERED // 1_000_000_000, UTC)
+"""As RabbitMQ tells times."""
 
 
 def waited(milliseconds: int, source: str) -> Wait:
@@ -40,6 +43,11 @@ def waited(milliseconds: int, source: str) -> Wait:
             {"voxtrace-enqueued-at": MILLISECONDS + 40},
             Wait(start=DELIVERED, end=DELIVERED, source="producer", clock_skew=True),
         ),
+        # Published again, with what the broker wrote into it the first time.
+        (
+            {"voxtrace-enqueued-at": MILLISECONDS - 250, "timestamp_in_ms": MILLISECONDS - 9000},
+            waited(250, "producer"),
+        ),
         ({"voxtrace-enqueued-at": True}, None),
         ({"voxtrace-enqueued-at": 0}, None),
         ({"voxtrace-enqueued-at": -(2**63)}, None),
@@ -51,6 +59,25 @@ def waited(milliseconds: int, source: str) -> Wait:
 )
 def test_the_wait_is_read_from_the_headers(headers: object, expected: Wait | None) -> None:
     """The broker's time goes before the producer's; what cannot be a time is no time."""
+    assert measure(headers, DELIVERED) == expected
+
+
+@pytest.mark.parametrize(
+    ("died", "expected"),
+    [
+        ({"reason": "rejected", "time": SECOND}, None),
+        ({"reason": "delivery_limit", "time": SECOND}, None),
+        ({"reason": "rejected", "time": "soon"}, None),
+        ({"reason": "rejected"}, None),
+        ({"reason": "rejected", "time": SECOND - timedelta(seconds=2)}, waited(250, "producer")),
+        ({"reason": "expired", "time": SECOND}, waited(250, "producer")),
+        ({"reason": ["rejected"]}, waited(250, "producer")),
+        ("rejected", waited(250, "producer")),
+    ],
+)
+def test_a_message_refused_meanwhile_has_no_wait(died: object, expected: Wait | None) -> None:
+    """What a consumer had in hand since it was sent did not wait all the time; an earlier refusal is over."""
+    headers = {"voxtrace-enqueued-at": MILLISECONDS - 250, "x-death": [died]}
     assert measure(headers, DELIVERED) == expected
 
 
