@@ -7,6 +7,7 @@ How to read the package, from the outside in:
 - `publisher`: a message is published, by way of one channel or two; `publication`: its PRODUCER span.
 - `confirms`: what the broker says of it later; the span lasts until then.
 - `consumer`: a message reaches a callback, which is run once inside its span.
+- `reception`: a message is asked for, by `basic_get` or a step through `consume()`.
 - `arrival`: when a message came to the process, to wait there for its callback.
 - `intake`: that span starts, and tells what it continues and what came before.
 - `processing`, `delivery`, `batch`: work on messages, from delivery to settlement (CONSUMER span).

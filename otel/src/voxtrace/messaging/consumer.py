@@ -9,7 +9,7 @@ from opentelemetry import context
 from opentelemetry.context import Context
 
 from voxtrace._guard import guarded
-from voxtrace.messaging import arrival, hooks, intake
+from voxtrace.messaging import arrival, hooks, intake, names
 from voxtrace.messaging.delivery import Delivery
 from voxtrace.messaging.ledger import Ledger
 from voxtrace.messaging.propagation import Correlation, suppressed
@@ -56,25 +56,54 @@ class Consumer:
     def begin(self, channel: Any, method: Any, properties: Any, body: Any = None) -> Delivery | None:
         """Starts the span of a message; None where it is not to be traced."""
         with guarded("start the span of a delivered message"):
+            arrived = arrival.take(method)
             current = Context() if self.detached else context.get_current()
-            selection = self.telemetry.selection
-            if selection.excludes and selection.excludes_exchange(method.exchange):
-                return None
-            if self.telemetry.enabled and not suppressed(current):
-                delivery = intake.begin(
-                    self.ledger,
-                    current,
-                    channel,
-                    method,
-                    properties,
-                    queue=self.queue,
-                    auto_ack=self.auto_ack,
-                    correlation=self.correlation,
-                    arrived=arrival.take(method),
-                )
-                self._show(delivery, method, properties, body)
-                return delivery
+            return self._begin(current, channel, method, properties, body, names.PROCESS, None, arrived)
         return None
+
+    def received(  # noqa: PLR0917 - a callback's arguments, and two more
+        self, channel: Any, method: Any, properties: Any, body: Any, current: Context, started: int
+    ) -> Delivery | None:
+        """Writes the span of a call that got a message; None where it is not to be traced."""
+        with guarded("write the span of a message that was got"):
+            delivery = self._begin(current, channel, method, properties, body, names.RECEIVE, started, None)
+            if delivery is not None:
+                # What becomes of the message is told by its settlement, for which it stays in the ledger.
+                delivery.abandon()
+            return delivery
+        return None
+
+    def _begin(  # noqa: PLR0917 - as above
+        self,
+        current: Context,
+        channel: Any,
+        method: Any,
+        properties: Any,
+        body: Any,
+        operation: str,
+        started: int | None,
+        arrived: int | None,
+    ) -> Delivery | None:
+        selection = self.telemetry.selection
+        if selection.excludes and selection.excludes_exchange(method.exchange):
+            return None
+        if not self.telemetry.enabled or suppressed(current):
+            return None
+        delivery = intake.begin(
+            self.ledger,
+            current,
+            channel,
+            method,
+            properties,
+            queue=self.queue,
+            auto_ack=self.auto_ack,
+            operation=operation,
+            correlation=self.correlation,
+            started=started,
+            arrived=arrived,
+        )
+        self._show(delivery, method, properties, body)
+        return delivery
 
     def _show(self, delivery: Delivery, method: Any, properties: Any, body: Any) -> None:
         configuration = self.telemetry.configuration
@@ -98,21 +127,15 @@ def consuming(telemetry: Telemetry, ledger: Ledger) -> Callable[[Method], Method
             *args: Any,
             **kwargs: Any,
         ) -> Any:
-            if _pikas_own(on_message_callback):
-                on_message_callback = arrival.stamping(on_message_callback)
-                if not auto_ack:
-                    ledger.watch(channel)
-            elif callable(on_message_callback) and not telemetry.selection.excludes_queue(queue):
-                name = queue if isinstance(queue, str) else ""
-                consumer = Consumer(
-                    telemetry=telemetry,
-                    ledger=ledger,
-                    queue=name,
-                    auto_ack=bool(auto_ack),
-                    correlation=telemetry.selection.correlation(name),
-                    detached=_detached(channel),
-                )
-                on_message_callback = consumer.traced(on_message_callback)
+            if pikas_own(on_message_callback):
+                if not telemetry.selection.excludes_queue(queue):
+                    on_message_callback = arrival.stamping(on_message_callback)
+                    if not auto_ack:
+                        ledger.watch(channel)
+            elif callable(on_message_callback):
+                consumer = consumer_of(telemetry, ledger, channel, queue, auto_ack)
+                if consumer is not None:
+                    on_message_callback = consumer.traced(on_message_callback)
             return original(channel, queue, on_message_callback, auto_ack, *args, **kwargs)
 
         return basic_consume
@@ -120,7 +143,24 @@ def consuming(telemetry: Telemetry, ledger: Ledger) -> Callable[[Method], Method
     return wrap
 
 
-def _pikas_own(callback: object) -> bool:
+def consumer_of(
+    telemetry: Telemetry, ledger: Ledger, channel: Any, queue: object, auto_ack: object
+) -> Consumer | None:
+    """Who takes messages from `queue` on `channel`; None where they are not to be traced."""
+    if telemetry.selection.excludes_queue(queue):
+        return None
+    name = queue if isinstance(queue, str) else ""
+    return Consumer(
+        telemetry=telemetry,
+        ledger=ledger,
+        queue=name,
+        auto_ack=bool(auto_ack),
+        correlation=telemetry.selection.correlation(name),
+        detached=_detached(channel),
+    )
+
+
+def pikas_own(callback: object) -> bool:
     """True for the callbacks with which a BlockingChannel or the like consumes from the channel below it."""
     module = getattr(callback, "__module__", None)
     return isinstance(module, str) and module.startswith("pika.")

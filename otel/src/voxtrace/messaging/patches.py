@@ -14,6 +14,7 @@ from voxtrace.messaging.confirms import Confirms
 from voxtrace.messaging.consumer import consuming
 from voxtrace.messaging.ledger import Ledger
 from voxtrace.messaging.publisher import confirming, publishing, sending
+from voxtrace.messaging.reception import Reception
 from voxtrace.messaging.route import transport
 from voxtrace.messaging.telemetry import Telemetry
 
@@ -57,6 +58,7 @@ class Instrumentation:
         self.telemetry = telemetry
         self.ledger = Ledger(telemetry)
         self.confirms = Confirms(telemetry)
+        self.reception = Reception(telemetry, self.ledger)
         self._patches: list[Patch] = []
 
     def apply(self, patches: list[Patch]) -> None:
@@ -70,6 +72,7 @@ class Instrumentation:
         for patch in self._patches:
             patch.revert()
         self.telemetry.enabled = False
+        self.reception.abandon()
         self.ledger.abandon()
         self.confirms.abandon()
         self._patches.clear()
@@ -86,7 +89,7 @@ def of_pika(instrumentation: Instrumentation) -> list[Patch]:
     select = import_module("pika.adapters.select_connection")
     channel = import_module("pika.channel").Channel
     patches = [
-        *_of(blocking.BlockingChannel, _layered(instrumentation)),
+        *_of(blocking.BlockingChannel, _layered(instrumentation) | _stepped(instrumentation)),
         *_of(channel, _transport(instrumentation)),
         Patch(blocking.BlockingConnection, "add_callback_threadsafe", carrying_context),
         # The loop of a SelectConnection and of the thread-safe adapter; asyncio's carries context by itself.
@@ -107,10 +110,19 @@ def of_channel(channel: Any, instrumentation: Instrumentation) -> list[Patch]:
     """
     below = transport(channel)
     if below is channel:
-        return list(_of(channel, {**_layered(instrumentation), **_transport(instrumentation)}))
+        return list(
+            _of(
+                channel,
+                {
+                    **_layered(instrumentation),
+                    **_stepped(instrumentation),
+                    **_transport(instrumentation),
+                },
+            )
+        )
     deferring = any(cls.__module__ == _THREAD_SAFE for cls in type(channel).__mro__)
     return [
-        *_of(channel, _layered(instrumentation, deferring=deferring)),
+        *_of(channel, _layered(instrumentation, deferring=deferring) | _stepped(instrumentation)),
         *_of(below, _transport(instrumentation)),
     ]
 
@@ -128,7 +140,13 @@ def _layered(instrumentation: Instrumentation, *, deferring: bool = False) -> di
     return {
         "basic_publish": publishing(telemetry, confirms, deferring=deferring),
         "basic_consume": consuming(telemetry, ledger),
+        "basic_get": instrumentation.reception.getting,
     }
+
+
+def _stepped(instrumentation: Instrumentation) -> dict[str, Wrap]:
+    """What a BlockingChannel alone has."""
+    return {"consume": instrumentation.reception.stepping, "cancel": instrumentation.reception.cancelling}
 
 
 def _transport(instrumentation: Instrumentation) -> dict[str, Wrap]:
@@ -138,6 +156,7 @@ def _transport(instrumentation: Instrumentation) -> dict[str, Wrap]:
         "basic_publish": sending(telemetry, confirms),
         "confirm_delivery": confirming(confirms),
         "basic_consume": consuming(telemetry, ledger),
+        "basic_get": instrumentation.reception.getting,
         "basic_ack": settlement.acknowledging(ledger),
         "basic_nack": settlement.negatively_acknowledging(ledger),
         "basic_reject": settlement.rejecting(ledger),

@@ -194,6 +194,12 @@ class Wire:
         if dispatch and channel is self.channel:
             self.blocking._dispatch_events()
 
+    def arrive(self, method: Any, properties: pika.BasicProperties) -> None:
+        """Let a message come that was asked for."""
+        self.channel._on_getok(
+            SimpleNamespace(method=method), SimpleNamespace(properties=properties), b"body"
+        )
+
     def answer(self, method: Any) -> None:
         """Let the broker confirm or refuse what was published."""
         self.callbacks.process(1, method, self, SimpleNamespace(method=method))

@@ -48,9 +48,13 @@ ORIGINAL = methods()
 REPLACED = {
     ("BlockingChannel", "basic_publish"),
     ("BlockingChannel", "basic_consume"),
+    ("BlockingChannel", "basic_get"),
+    ("BlockingChannel", "consume"),
+    ("BlockingChannel", "cancel"),
     ("Channel", "basic_publish"),
     ("Channel", "confirm_delivery"),
     ("Channel", "basic_consume"),
+    ("Channel", "basic_get"),
     ("Channel", "basic_ack"),
     ("Channel", "basic_nack"),
     ("Channel", "basic_reject"),
