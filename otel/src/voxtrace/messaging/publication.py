@@ -3,7 +3,7 @@
 import copy
 import time
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from opentelemetry import context, trace
 from opentelemetry.context import Context
@@ -51,9 +51,16 @@ class Publication:
         self.properties._voxtrace_publication = self  # noqa: SLF001 - as `taken_from` removes
 
     @staticmethod
-    def taken_from(properties: Any) -> "Publication | None":
-        """The publish that a channel above has begun to trace, if one has; asked once for each."""
-        publication: Publication | None = getattr(properties, _MARK, None)
+    def unmarked(properties: Any) -> Any:
+        """A copy of `properties` with word for the channel below that this publish is not to be traced."""
+        copied = copy.copy(properties) if properties is not None else _no_properties()
+        copied._voxtrace_publication = False  # noqa: SLF001 - as `taken_from` removes
+        return copied
+
+    @staticmethod
+    def taken_from(properties: Any) -> "Publication | Literal[False] | None":
+        """The publish that a channel above has begun to trace, False if it must not be; asked once for each."""
+        publication: Publication | Literal[False] | None = getattr(properties, _MARK, None)
         if publication is not None:
             delattr(properties, _MARK)
         return publication

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from opentelemetry import context
 
+from voxtrace._guard import guarded
 from voxtrace.messaging import hooks
 from voxtrace.messaging.confirms import Confirms, Unanswered
 from voxtrace.messaging.publication import Publication, begin
@@ -36,6 +37,10 @@ def publishing(telemetry: Telemetry, confirms: Confirms, *, deferring: bool) -> 
         ) -> Any:
             begun = _begin(telemetry, channel, exchange, routing_key, body, properties, args, kwargs)
             if begun is None:
+                if deferring:
+                    # The other thread does not know that this one is suppressed.
+                    with guarded("leave a publish alone"):
+                        properties = Publication.unmarked(properties)
                 return original(channel, exchange, routing_key, body, properties, *args, **kwargs)
             begun.mark(deferred=deferring)
             if deferring:
@@ -79,7 +84,7 @@ def sending(telemetry: Telemetry, confirms: Confirms) -> Callable[[Method], Meth
             if above is None:
                 begun = _begin(telemetry, channel, exchange, routing_key, body, properties, args, kwargs)
             else:
-                begun = confirms.take_over(channel, above)
+                begun = confirms.take_over(channel, above) if above else None
             if _mandatory(args, kwargs):
                 confirms.watch(channel)
             numbered = confirms.number(channel, begun)

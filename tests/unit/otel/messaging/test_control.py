@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from typing import TYPE_CHECKING, Any
 
 import pika
@@ -13,6 +14,8 @@ from opentelemetry.sdk.metrics import MeterProvider
 
 from voxtrace import _guard
 from voxtrace.messaging import PikaInstrumentor
+from voxtrace.messaging.confirms import Confirms
+from voxtrace.messaging.publisher import publishing, sending
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -409,3 +412,32 @@ def test_suppression_holds_both_ways(traced: Trace, seen: Seen, clock: Clock) ->
     assert wire.published[0] is properties
     assert properties.headers is None
     assert (seen.spans(), seen.metrics(), calls) == ([], {}, [])
+
+
+def test_suppression_holds_on_the_thread_that_sends(traced: Trace, seen: Seen) -> None:
+    """Where pika hands a message to the thread of its connection, that one leaves it alone too."""
+    wire = traced()
+    telemetry = PikaInstrumentor()._instrumentation.telemetry
+    confirms = Confirms(telemetry)
+    sent: list[Any] = []
+
+    def send(_channel: Any, _exchange: str, _key: str, _body: bytes, properties: Any = None) -> None:
+        sent.append(properties)
+
+    below = sending(telemetry, confirms)(send)
+
+    def hand_over(*args: Any) -> None:
+        thread = threading.Thread(target=below, args=args)
+        thread.start()
+        thread.join()
+
+    above = publishing(telemetry, confirms, deferring=True)(hand_over)
+    properties = pika.BasicProperties(app_id="shop")
+    with suppress_instrumentation():
+        above(wire.channel, "", "q", b"")
+        above(wire.channel, "", "q", b"", properties)
+    assert sent == [pika.BasicProperties(), properties]
+    assert [vars(each).get("_voxtrace_publication") for each in (*sent, properties)] == [None] * 3
+    assert seen.spans() == []
+    above(wire.channel, "", "q", b"")
+    assert [span["name"] for span in seen.spans()] == ["publish q"]
