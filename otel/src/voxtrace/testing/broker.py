@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
     from voxtrace.testing.connection import InMemoryBlockingConnection
 
-_ROUNDS: Final = 1000
 _NEW_YEAR_2026: Final = 1_767_225_600.0
 
 
@@ -78,14 +77,17 @@ class InMemoryBroker:
         """Open a channel on a connection of its own."""
         return self.connection().channel()
 
-    def drain(self) -> None:
+    def drain(self, *, rounds: int = 1000) -> None:
         """
         Run the callbacks of this thread's connections until there is nothing left for them to do.
 
+        Args:
+            rounds: How often each connection may be asked; a round takes at least what was delivered by then.
+
         Raises:
-            RuntimeError: when that takes 1000 rounds, as where a message is returned and delivered for ever.
+            RuntimeError: when that is not enough, as where a message is returned and delivered for ever.
         """
-        for _ in range(_ROUNDS):
+        for _ in range(rounds):
             before = self._handled()
             for connection in self._mine():
                 if connection.is_open:
@@ -93,7 +95,7 @@ class InMemoryBroker:
             if self._handled() == before and all(connection.loop.idle for connection in self._mine()):
                 return
         raise RuntimeError(
-            f"Callbacks still find work after {_ROUNDS} rounds. Is a message requeued each time?"
+            f"Callbacks still find work after {rounds} rounds. Is a message requeued each time?"
         )
 
     def advance(self, seconds: float) -> None:

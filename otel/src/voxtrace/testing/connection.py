@@ -7,7 +7,8 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-import pika
+# By its own name: pika's may be replaced by the time this is imported.
+from pika.adapters.blocking_connection import BlockingConnection
 from pika.connection import Connection
 
 from voxtrace.testing.sessions import Session
@@ -66,6 +67,8 @@ class Loop:
 
     def call_later(self, delay: float, callback: Callable[[], Any]) -> object:
         """Runs a callback in so many seconds; returns what it is taken back by."""
+        if delay < 0:
+            raise ValueError(f"call_later: delay must be non-negative, but got {delay!r}")
         timer = (self._server.elapsed() + delay, next(self._numbers), callback)
         heapq.heappush(self._timers, timer)
         return timer
@@ -162,7 +165,7 @@ class _Adapter:
         on_done(InMemoryConnection(self._server, connection_configs[0]).open())
 
 
-class InMemoryBlockingConnection(pika.BlockingConnection):  # type: ignore[misc]  # pika has no types
+class InMemoryBlockingConnection(BlockingConnection):  # type: ignore[misc]  # pika has no types
     """pika's BlockingConnection to an in-memory broker."""
 
     def __init__(self, server: "Server", parameters: Any, on_channel: Callable[[Any], object] | None) -> None:

@@ -91,8 +91,9 @@ def test_the_plugin_loads_neither_pika_nor_an_sdk() -> None:
 
 
 def test_it_stands_in_for_pikas_connection(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Code that opens connections itself is none the wiser."""
+    """Code that opens connections itself is none the wiser, and neither is the broker's own."""
     broker = InMemoryBroker()
+    monkeypatch.delitem(sys.modules, "voxtrace.testing.connection", raising=False)
     monkeypatch.setattr(pika, "BlockingConnection", broker.connection)
     with pika.BlockingConnection(pika.URLParameters("amqp://guest:guest@nowhere.invalid/%2F")) as connection:
         channel = connection.channel()
