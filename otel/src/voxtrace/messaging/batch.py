@@ -17,7 +17,7 @@ from voxtrace.messaging.delivery import Delivery
 from voxtrace.messaging.destination import Destination
 from voxtrace.messaging.ledger import Ledger, ledgers
 from voxtrace.messaging.processing import Processing
-from voxtrace.messaging.propagation import extract, suppressed
+from voxtrace.messaging.propagation import distrusting, extract, suppressed
 from voxtrace.messaging.route import Route, transport
 from voxtrace.messaging.telemetry import Telemetry
 
@@ -123,6 +123,8 @@ def _begin(messages: list[_Message]) -> Batch | None:
     links = [_link(message, at and at[1]) for message, at in zip(messages, found, strict=True)]
     route = _route(telemetry, messages, found)
     parent = trace.set_span_in_context(INVALID_SPAN, ambient)
+    if any(at is not None and at[1].strange for at in found):
+        parent = distrusting(parent)
     around = trace.get_current_span(ambient)
     if around.is_recording():
         links.append(Link(around.get_span_context()))

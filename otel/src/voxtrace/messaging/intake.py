@@ -56,6 +56,7 @@ def begin(
     )
     if correlation == "untrusted":
         headers = None
+        telemetry.selection.note_stranger(creation)
     route = telemetry.routes.consumed(channel, method.exchange, method.routing_key, queue, operation)
     links = _links(creation, current, correlation)
     redelivered = bool(getattr(method, "redelivered", False))

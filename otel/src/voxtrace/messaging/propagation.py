@@ -41,6 +41,11 @@ def strange(current: Context) -> bool:
     return bool(current.get(_STRANGE))
 
 
+def distrusting(current: Context) -> Context:
+    """`current` as the context of a message from an untrusted queue."""
+    return context.set_value(_STRANGE, True, current)
+
+
 def extract(
     headers: object,
     current: Context,

@@ -15,7 +15,7 @@ from voxtrace.messaging.delivery import Delivery
 from voxtrace.messaging.destination import published_to
 from voxtrace.messaging.injection import inject
 from voxtrace.messaging.processing import Processing
-from voxtrace.messaging.propagation import extract, strange, suppressed
+from voxtrace.messaging.propagation import distrusting, extract, strange, suppressed
 from voxtrace.messaging.route import Route
 from voxtrace.messaging.telemetry import Telemetry, record
 
@@ -59,7 +59,7 @@ class Publication:
 
     @staticmethod
     def taken_from(properties: Any) -> "Publication | Literal[False] | None":
-        """The publish that a channel above has begun to trace, False if it must not be; asked once for each."""
+        """The publish that a channel above began to trace, False if it must not be; asked once for each."""
         publication: Publication | Literal[False] | None = getattr(properties, _MARK, None)
         if publication is not None:
             delattr(properties, _MARK)
@@ -121,7 +121,7 @@ def begin(
 
 def _start(telemetry: Telemetry, current: Context, properties: Any, route: Route) -> Publication:
     copied = copy.copy(properties) if properties is not None else _no_properties()
-    parent, creation = _lineage(copied.headers, current)
+    parent, creation = _lineage(telemetry, copied.headers, current)
     links = [] if creation is None else [Link(creation)]
     started = time.time_ns()
     span = telemetry.tracer.start_span(
@@ -147,7 +147,7 @@ def _start(telemetry: Telemetry, current: Context, properties: Any, route: Route
     )
 
 
-def _lineage(headers: object, current: Context) -> tuple[Context, SpanContext | None]:
+def _lineage(telemetry: Telemetry, headers: object, current: Context) -> tuple[Context, SpanContext | None]:
     """
     The parent of a publish, and the creation context that its message has already, if it is published again.
 
@@ -156,6 +156,8 @@ def _lineage(headers: object, current: Context) -> tuple[Context, SpanContext | 
     if not headers or strange(current):
         return current, None
     _, creation = extract(headers, current, "link")
+    if creation is not None and telemetry.selection.is_strangers(creation):
+        return distrusting(current), None
     if creation is None or trace.get_current_span(current).get_span_context().is_valid:
         return current, creation
     return trace.set_span_in_context(NonRecordingSpan(creation), current), creation

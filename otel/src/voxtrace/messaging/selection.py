@@ -3,8 +3,11 @@
 import fnmatch
 import functools
 import re
+import threading
 from collections.abc import Callable, Iterable
 from typing import Final
+
+from opentelemetry.trace import SpanContext
 
 from voxtrace.messaging.configuration import Configuration
 from voxtrace.messaging.propagation import Correlation
@@ -15,6 +18,7 @@ DEFAULT_EXCHANGE: Final = "amq.default"
 """How globs call the exchange without a name."""
 
 _MAX_NAMES: Final = 1024
+_MAX_STRANGERS: Final = 10_000
 
 
 class Selection:
@@ -31,12 +35,26 @@ class Selection:
         self._queues = matcher(configuration.excluded_queues)
         self._exchanges = matcher(configuration.excluded_exchanges)
         self._untrusted = matcher(configuration.untrusted_queues)
+        self._strangers: dict[tuple[int, int], None] = {}
+        self._lock = threading.Lock()
         self.excludes = bool(configuration.excluded_queues or configuration.excluded_exchanges)
         self.baggage = None if configuration.baggage_keys is None else matcher(configuration.baggage_keys)
 
     def correlation(self, queue: str) -> Correlation:
         """How the context of a message from `queue` is taken."""
         return "untrusted" if self._untrusted(queue) else self._correlation
+
+    def note_stranger(self, creation: SpanContext | None) -> None:
+        """Keeps in mind that a message with this creation context came from an untrusted queue."""
+        if creation is not None:
+            with self._lock:
+                self._strangers[creation.trace_id, creation.span_id] = None
+                if len(self._strangers) > _MAX_STRANGERS:
+                    del self._strangers[next(iter(self._strangers))]
+
+    def is_strangers(self, creation: SpanContext) -> bool:
+        """True where a message with this creation context came from an untrusted queue, not long ago."""
+        return bool(self._strangers) and (creation.trace_id, creation.span_id) in self._strangers
 
     def excludes_queue(self, queue: object) -> bool:
         """True where the messages of `queue` are not traced."""

@@ -13,7 +13,8 @@ from opentelemetry.instrumentation.utils import suppress_instrumentation
 from opentelemetry.sdk.metrics import MeterProvider
 
 from voxtrace import _guard
-from voxtrace.messaging import PikaInstrumentor
+from voxtrace.messaging import PikaInstrumentor, batch, selection
+from voxtrace.messaging.configuration import Configuration
 from voxtrace.messaging.confirms import Confirms
 from voxtrace.messaging.publisher import publishing, sending
 
@@ -113,6 +114,44 @@ def test_what_a_stranger_sent_is_not_passed_on(traced: Trace, seen: Seen, clock:
     assert (seen.named("publish inner")["parent"], seen.named("publish inner")["links"]) == (1, [])
 
 
+def test_what_a_stranger_sent_is_known_elsewhere(traced: Trace, seen: Seen, clock: Clock) -> None:
+    """Published again later, on a thread without context, it carries our context all the same."""
+    wire = traced(untrusted_queues=["edge"])
+    kept: list[Any] = []
+    consume(wire, lambda _channel, _method, properties, _body: kept.append(properties), queue="edge")
+    wire.deliver(sent(clock, baggage="job=7"))
+    wire.blocking.basic_publish("", "inner", b"", kept[0])
+    assert wire.published[0].headers == {
+        "traceparent": f"00-{2:032x}-{2:016x}-01",
+        "voxtrace-enqueued-at": clock.now // 1_000_000,
+    }
+    assert seen.named("publish inner")["links"] == []
+
+
+def test_what_strangers_sent_is_not_passed_on_in_a_batch(traced: Trace, clock: Clock) -> None:
+    """A batch with one message of a stranger's in it passes no context of any on."""
+    wire = traced(untrusted_queues=["edge"])
+    kept: list[Any] = []
+    wire.blocking.basic_consume("edge", lambda *message: kept.append(message), consumer_tag="consumer")
+    wire.deliver(sent(clock))
+    with batch(kept):
+        bare = pika.BasicProperties(headers={"traceparent": CREATION.replace("9", "7"), "baggage": "a=1"})
+        wire.blocking.basic_publish("", "inner", b"", bare)
+        wire.blocking.basic_ack(1)
+    assert wire.published[0].headers.keys() == {"traceparent", "voxtrace-enqueued-at"}
+    assert wire.published[0].headers["traceparent"].endswith(f"-{3:016x}-01")
+
+
+def test_strangers_are_forgotten_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who was heard of longest ago goes first."""
+    monkeypatch.setattr(selection, "_MAX_STRANGERS", 2)
+    asked = selection.Selection(Configuration())
+    creations = [trace.SpanContext(1, span, True) for span in (1, 2, 3)]
+    for creation in (None, *creations):
+        asked.note_stranger(creation)
+    assert [asked.is_strangers(creation) for creation in creations] == [False, True, True]
+
+
 def test_distrust_ends_with_the_message(traced: Trace, seen: Seen, clock: Clock) -> None:
     """A message from a trusted queue that is delivered while a stranger's is processed is continued."""
     wire = traced(untrusted_queues=["edge"])
@@ -123,13 +162,15 @@ def test_distrust_ends_with_the_message(traced: Trace, seen: Seen, clock: Clock)
 
     inner.basic_consume("inner", republish, auto_ack=True, consumer_tag="inner")
 
+    trusted = f"00-{9:032x}-{7:016x}-01"
+
     def nested(*_args: Any) -> None:
-        wire.deliver(sent(clock), channel=inner, consumer_tag="inner")
+        wire.deliver(sent(clock, traceparent=trusted), channel=inner, consumer_tag="inner")
 
     consume(wire, nested, queue="edge")
     wire.deliver(sent(clock))
-    assert wire.published[0].headers["traceparent"] == CREATION
-    assert seen.named("process speech:transcribe:inner")["parent"] == 8
+    assert wire.published[0].headers["traceparent"] == trusted
+    assert seen.named("process speech:transcribe:inner")["parent"] == 7
 
 
 def test_a_message_published_again_keeps_its_creation_context(
