@@ -76,12 +76,13 @@ def test_consumers_take_turns(bench: Bench) -> None:
     assert sorted(inbox.bodies for inbox in inboxes) == [[b"1", b"3"], [b"2", b"4"]]
 
 
-def test_an_exclusive_consumer_is_alone(bench: Bench) -> None:
-    """A second consumer beside an exclusive one is refused."""
+@pytest.mark.parametrize("first", [True, False])
+def test_an_exclusive_consumer_is_alone(bench: Bench, first: bool) -> None:
+    """A consumer beside an exclusive one is refused, and an exclusive one beside another."""
     queue = bench.queue()
-    bench.channel().basic_consume(queue, Inbox(), exclusive=True)
+    bench.channel().basic_consume(queue, Inbox(), exclusive=first)
     with pytest.raises(ChannelClosedByBroker) as caught:
-        bench.channel().basic_consume(queue, Inbox())
+        bench.channel().basic_consume(queue, Inbox(), exclusive=not first)
     assert (caught.value.reply_code, caught.value.reply_text) == (
         403,
         f"ACCESS_REFUSED - queue '{queue}' in vhost '/' in exclusive use",

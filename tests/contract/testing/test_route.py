@@ -75,6 +75,7 @@ def test_topic(bench: Bench, pattern: str, key: str, fits: bool) -> None:
         ({"a": 1, "b": "x"}, {"a": 1}, False),
         ({"a": 1, "b": "x", "x-match": "any"}, {"a": 1}, True),
         ({"a": 1, "x-match": "any"}, {"a": 2}, False),
+        ({"a": 1, "x-match": "all", "x-mine": 2}, {"a": 1}, True),
         ({"a": None}, {"a": 5}, True),
         ({}, None, True),
     ],
