@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from contract.messaging.adapters.blocking import Blocking
+from contract.messaging.adapters.blocking import Blocking, Generator, Get
 from contract.messaging.adapters.looping import Asyncio, Select
 from contract.messaging.adapters.memory import Memory
 from contract.messaging.adapters.thread_safe import ThreadSafe
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 ADAPTERS: dict[str, type[Adapter]] = {
     "blocking": Blocking,
+    "generator": Generator,
+    "get": Get,
     "select": Select,
     "asyncio": Asyncio,
     "memory": Memory,

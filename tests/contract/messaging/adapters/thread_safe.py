@@ -61,3 +61,5 @@ class ThreadSafe:
         """Close the connection, and with it its threads."""
         with suppress(AMQPError):
             self.connection.close()
+        # pika 1.5.0rc1 leaves the sockets open by which the loop was woken.
+        self.connection._connection.ioloop.close()
