@@ -110,6 +110,12 @@ def test_span_histogram_and_broker_agree(private_rabbitmq: Callable[[], RabbitMQ
     # Each waited for those before it, so the waits compared are long and far from equal.
     assert length(waits[ids[-1]]) > (MESSAGES - 1) * 20 * MILLISECOND
     assert statistics.median(abs(length(waits[each]) - heard.wait(each)) for each in ids) < CLOSE
+    # With one message in hand at a time none lies in the client: the wait is all the broker's.
+    for span in waits.values():
+        parts = (span.attributes["voxtrace.messaging.wait." + part] for part in ("broker", "prefetch"))
+        assert sum(parts) == pytest.approx(length(span) / SECOND, abs=1e-6)
+    prefetched = (span.attributes["voxtrace.messaging.wait.prefetch"] for span in waits.values())
+    assert statistics.median(prefetched) * SECOND < CLOSE
     # Where the broker tells no time the producer's is taken, which is the same but for the way to the broker.
     assert statistics.median(abs(waits[each].start_time - sent[each]) for each in ids) < CLOSE
 
