@@ -38,12 +38,12 @@ def inject(
         creation = None
     if copy:
         _clear(copy, current, creation)
-    with guarded("write trace context into a message's headers"):
-        w3c = formats.w3c(propagate.get_global_textmap())
-        if w3c is None:
+    w3c = formats.w3c(propagate.get_global_textmap())
+    if w3c is None:
+        with guarded("write trace context into a message's headers"):
             _inject_other(copy, current, creation, allowed)
-        else:
-            _inject_w3c(copy, current, w3c, creation, allowed)
+    else:
+        _inject_w3c(copy, current, w3c, creation, allowed)
     if creation is not None and previous is not None:
         copy[names.HEADER_PREVIOUS] = write_traceparent(previous)
     copy[names.HEADER_ENQUEUED_AT] = time.time_ns() // 1_000_000
@@ -70,7 +70,7 @@ def _inject_w3c(
 ) -> None:
     left = MAX_HEADER_BYTES
     if creation is not None:
-        left -= len(copy[names.TRACEPARENT]) + len(copy.get(names.TRACESTATE, ""))
+        left -= sum(len(copy[name]) for name in (names.TRACEPARENT, names.TRACESTATE) if name in copy)
     elif w3c.spans:
         span_context = trace.get_current_span(current).get_span_context()
         if span_context.is_valid:
@@ -101,11 +101,13 @@ def _joined(copy: dict[str, Any], left: int, entries: Mapping[str, object]) -> M
 def _write_baggage(
     copy: dict[str, Any], entries: Mapping[str, object], left: int, allowed: Allowed | None
 ) -> None:
-    text, complete = write_baggage(entries, left, allowed)
-    if text:
-        copy[names.BAGGAGE] = text
-    if not complete:
-        report("pass all baggage on: more than 8 KiB travel with no message", ValueError(names.BAGGAGE))
+    # Its values are the application's, and may have no text.
+    with guarded("write baggage into a message's headers"):
+        text, complete = write_baggage(entries, left, allowed)
+        if text:
+            copy[names.BAGGAGE] = text
+        if not complete:
+            report("pass all baggage on: more than 8 KiB travel with no message", ValueError(names.BAGGAGE))
 
 
 def _inject_other(

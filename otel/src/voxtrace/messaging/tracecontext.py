@@ -19,6 +19,7 @@ _VALUE: Final = r"[\x20-\x2b\x2d-\x3c\x3e-\x7e]{0,255}[\x21-\x2b\x2d-\x3c\x3e-\x
 _MEMBER: Final = re.compile(f"({_KEY})=({_VALUE})")
 _MAX_MEMBERS: Final = 32
 _FLAGS: Final = tuple(TraceFlags(flags) for flags in range(256))
+_FLAGS_WRITTEN: Final = tuple(f"{flags:02x}" for flags in range(256))
 
 
 def read_traceparent(text: str, state: TraceState | None = None) -> SpanContext | None:
@@ -36,8 +37,8 @@ def read_traceparent(text: str, state: TraceState | None = None) -> SpanContext 
 
 def write_traceparent(span_context: SpanContext) -> str:
     """The `traceparent` that names a span, with all of its flags."""
-    trace_id, span_id, _, flags, *_ = span_context
-    return f"00-{trace_id:032x}-{span_id:016x}-{flags:02x}"
+    trace_id, span_id, _, flags, _, _ = span_context
+    return f"00-{trace_id:032x}-{span_id:016x}-{_FLAGS_WRITTEN[flags & 0xFF]}"
 
 
 def read_tracestate(text: str) -> TraceState | None:
