@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from opentelemetry.trace import Span
+
 import voxtrace
 from voxtrace import context, edge, errors, export, health, testing
 from voxtrace.engines import ApertiumInstrumentor, EspeakNgInstrumentor, FasterWhisperInstrumentor
@@ -25,7 +29,33 @@ server: health.HealthServer = health.serve(health.Health("asr", {"broker": broke
 port: int = server.port
 server.close()
 
+
+def announce(span: Span, method: Any, properties: Any, body: bytes) -> None:
+    """A hook may name its arguments' types."""
+    span.set_attribute("bytes", len(body))
+
+
+def conclude(
+    span: Span, method: Any, properties: Any, body: bytes, outcome: str | BaseException | None
+) -> None:
+    """The outcome is a settlement, an exception or nothing."""
+    span.set_attribute("failed", isinstance(outcome, BaseException))
+
+
 PikaInstrumentor().instrument()
+PikaInstrumentor().instrument(
+    correlation="link",
+    settle_spans="all",
+    wait_spans=False,
+    untrusted_queues=["edge.*"],
+    excluded_queues={"health"},
+    excluded_exchanges=("amq.*",),
+    baggage_keys=["job.*"],
+    dup=True,
+    publish_hook=announce,
+    process_hook=announce,
+    response_hook=conclude,
+)
 PikaInstrumentor().uninstrument()
 FasterWhisperInstrumentor().instrument(window_spans=8)
 ApertiumInstrumentor().instrument()
