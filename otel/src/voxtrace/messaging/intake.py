@@ -103,14 +103,14 @@ def begin(
 
 def _describe(delivery: Delivery, method: Any, properties: Any, headers: object) -> None:
     telemetry, span, route = delivery.telemetry, delivery.span, delivery.route
-    telemetry.consumed.add(1, route.measured, delivery.context)
+    telemetry.consumed.add(1, route.measured, delivery.spanned)
     if delivery.recorded:
         span.set_attributes(attributes.delivery(method, properties, headers))
     if telemetry.former is not None:
         if delivery.recorded:
             telemetry.former.describe(span, route, method.exchange, method.routing_key, properties)
         if route.operation == names.PROCESS:
-            telemetry.former.processed(route.measured, delivery.context)
+            telemetry.former.processed(route.measured, delivery.spanned)
     if route.operation == names.RECEIVE:
         # Who publishes it again will have no span of this message around.
         delivery.remember()
@@ -121,7 +121,7 @@ def _report_wait(
 ) -> None:
     telemetry, queue = delivery.telemetry, delivery.route.queue
     if arrived is not None:
-        wait.report_prefetch(telemetry, arrived, delivery.started, queue=queue, context=delivery.context)
+        wait.report_prefetch(telemetry, arrived, delivery.started, queue=queue, context=delivery.spanned)
     # A redelivered message was in a consumer's hands meanwhile; when it came back only the broker knows.
     if redelivered:
         return
@@ -135,7 +135,7 @@ def _report_wait(
         telemetry,
         waited,
         queue=queue,
-        parent=delivery.parent if spanned and continued else delivery.context,
+        parent=delivery.parent if spanned and continued else delivery.spanned,
         message_id=getattr(properties, "message_id", None),
         spanned=spanned,
     )

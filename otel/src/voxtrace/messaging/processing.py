@@ -26,7 +26,7 @@ class Processing:
 
     Attributes:
         parent: What the span was started in.
-        context: To be current while the messages are worked on.
+        spanned: The same with the span.
         ambient: What was current before, without anything of a message's.
         recorded: Whether the span is kept, which it does not say itself once it is over.
         respond: Called once before the span ends.
@@ -40,13 +40,13 @@ class Processing:
         "_lock",
         "_unsettled",
         "ambient",
-        "context",
         "parent",
         "recorded",
         "respond",
         "route",
         "settlement",
         "span",
+        "spanned",
         "started",
         "telemetry",
     )
@@ -68,7 +68,7 @@ class Processing:
         self.started = started
         self.parent = parent
         self.ambient = ambient
-        self.context = context.set_value(_KEY, self, trace.set_span_in_context(span, parent))
+        self.spanned = trace.set_span_in_context(span, parent)
         self.recorded = span.is_recording()
         self.settlement: str | None = None
         self.respond: Respond | None = None
@@ -83,6 +83,11 @@ class Processing:
         """The work that is done in `current`, if any."""
         found = current.get(_KEY)
         return found if isinstance(found, Processing) else None
+
+    @property
+    def context(self) -> Context:
+        """To be current while the messages are worked on; made anew, for kept it would be a cycle to collect."""
+        return context.set_value(_KEY, self, self.spanned)
 
     @property
     def span_context(self) -> SpanContext:
@@ -158,12 +163,12 @@ class Processing:
         try:
             if self.route.operation == names.RECEIVE:
                 measured = self.route.timed_with(self._error_type)
-                record(telemetry.operation_duration, ended - self.started, measured, self.context)
+                record(telemetry.operation_duration, ended - self.started, measured, self.spanned)
                 if telemetry.former is not None:
-                    telemetry.former.received(ended - self.started, measured, self.context)
+                    telemetry.former.received(ended - self.started, measured, self.spanned)
             else:
                 measured = self.route.measured_with(self._error_type)
-                record(telemetry.process_duration, ended - self.started, measured, self.context)
+                record(telemetry.process_duration, ended - self.started, measured, self.spanned)
         finally:
             self._finish(outcome, ended)
 

@@ -23,7 +23,8 @@ class Step:
     def __init__(self, delivery: Delivery) -> None:
         self._delivery: Delivery | None = delivery
         self._before = context.get_current()
-        context.attach(delivery.context)
+        self._inside = delivery.context
+        context.attach(self._inside)
 
     def leave(self) -> None:
         """Says that the body is done, and puts back the context from before it; more than once is once."""
@@ -32,7 +33,7 @@ class Step:
             with guarded("leave the context of a message"):
                 # By value, for a generator may be resumed or closed where its token is not valid: in another
                 # thread, or from the garbage collector. What somebody else made current there stays.
-                if context.get_current() is delivery.context:
+                if context.get_current() is self._inside:
                     context.attach(self._before)
             delivery.returned()
 

@@ -171,11 +171,11 @@ def _report(  # noqa: PLR0917 - as above
     ended = max(ended, started)
     # `recorded`, for the owner's span may be over.
     if not shown or not owner.recorded or suppressed(context.get_current()):
-        record(telemetry.operation_duration, ended - started, measured, owner.context)
+        record(telemetry.operation_duration, ended - started, measured, owner.spanned)
         return
     span = telemetry.tracer.start_span(
         route.span_name,
-        owner.context,
+        owner.spanned,
         SpanKind.CLIENT,
         route.beginning,
         _links(deliveries),
@@ -190,7 +190,7 @@ def _report(  # noqa: PLR0917 - as above
             span.set_attribute(semconv.VOXTRACE_SETTLEMENT, verdict.settlement)
         else:
             failure.mark_exception(span, error)
-        in_span = trace.set_span_in_context(span, owner.context)
+        in_span = trace.set_span_in_context(span, owner.spanned)
         record(telemetry.operation_duration, ended - started, measured, in_span)
     finally:
         span.end(ended)
