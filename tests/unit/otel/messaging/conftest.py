@@ -49,10 +49,11 @@ class Counting(IdGenerator):
 
 
 class Remembering(Sampler):
-    """Samples everything and remembers the attributes it was asked with."""
+    """Samples everything, if not told otherwise, and remembers the attributes it was asked with."""
 
     def __init__(self) -> None:
         self.asked: list[dict[str, Any]] = []
+        self.decides: Sampler = ALWAYS_ON
 
     def should_sample(  # noqa: PLR0917  # the SDK's signature
         self,
@@ -64,9 +65,11 @@ class Remembering(Sampler):
         links: Sequence[Link] | None = None,
         trace_state: TraceState | None = None,
     ) -> SamplingResult:
-        """Yes."""
+        """Yes, mostly."""
         self.asked.append(dict(attributes or {}))
-        return ALWAYS_ON.should_sample(parent_context, trace_id, name, kind, attributes, links, trace_state)
+        return self.decides.should_sample(
+            parent_context, trace_id, name, kind, attributes, links, trace_state
+        )
 
     def get_description(self) -> str:
         """What it is called."""

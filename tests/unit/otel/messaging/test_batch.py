@@ -255,6 +255,32 @@ def test_the_surrounding_span_is_linked(wire: Wire, seen: Seen, provider: Tracer
     assert (batch["parent"], batch["links"]) == (None, [81, 2])
 
 
+def test_a_message_whose_callback_raised_may_be_batched(
+    wire: Wire, seen: Seen, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its own span is over and stays as it was; its settlement is the batch's, or nobody's."""
+    collected: list[tuple[Any, ...]] = []
+
+    def fail(*args: Any) -> None:
+        collected.append(args)
+        raise ValueError
+
+    wire.blocking.basic_consume("transcribe", fail, consumer_tag="consumer")
+    for number in (1, 2):
+        with pytest.raises(ValueError):  # noqa: PT011 - our own
+            wire.deliver(message(number), delivery_tag=number)
+    with voxtrace.messaging.batch(collected[:1]):
+        wire.blocking.basic_ack(2, multiple=True)
+    assert [
+        (span["status"], span["attributes"].get("voxtrace.messaging.settlement")) for span in seen.spans()
+    ] == [
+        ("ERROR", None),
+        ("ERROR", None),
+        ("UNSET", "ack"),
+    ]
+    assert caplog.records == []
+
+
 def test_without_instrumentation_a_batch_is_nothing(wire: Wire, seen: Seen) -> None:
     """The block runs, and the context stays as it is."""
     collected = collect(wire, 1, auto_ack=True)

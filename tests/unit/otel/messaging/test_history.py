@@ -82,6 +82,12 @@ def acknowledge(channel: Any, method: Any, _properties: Any, _body: Any) -> None
             Deaths(count=1_000_000, refusals=1_000_000, queues=("work",) * 3, last=("work", "rejected"),
                    first=("work", "rejected")),
         ),
+        (
+            {"x-death": [death("q", "expired")] * 40},
+            Deaths(
+                count=32, refusals=0, queues=("q",) * 32, last=("q", "expired"), first=("q", "expired")
+            ),
+        ),
         ({"x-death": []}, None),
         ({"x-death": {"count": 1}}, None),
         ({"x-death": "rejected"}, None),
@@ -166,8 +172,9 @@ def test_a_message_that_comes_for_the_first_time_has_no_attempt_before(wire: Wir
         wire.blocking.basic_consume(queue, refuse, consumer_tag=queue)
     wire.deliver(message(), consumer_tag="transcribe")
     wire.deliver(message(), consumer_tag="audit", delivery_tag=2)
-    wire.deliver(message(), consumer_tag="audit", delivery_tag=3, redelivered=True)
-    assert links(seen) == [[(8, None)], [(8, None)], [(8, None), (3, "previous_attempt")]]
+    wire.deliver(message(), consumer_tag="audit", delivery_tag=3)
+    wire.deliver(message(), consumer_tag="audit", delivery_tag=4, redelivered=True)
+    assert links(seen) == [[(8, None)]] * 3 + [[(8, None), (5, "previous_attempt")]]
 
 
 def test_a_dead_letter_is_linked_to_who_refused_it(wire: Wire, seen: Seen) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pika
 import pytest
+from opentelemetry.instrumentation.utils import suppress_instrumentation
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 from pika.exceptions import ChannelWrongStateError, ConnectionClosedByClient, StreamLostError
 
@@ -15,9 +16,7 @@ from voxtrace.messaging import PikaInstrumentor
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from opentelemetry.sdk.trace import TracerProvider
-
-    from unit.otel.messaging.conftest import Clock, Seen, Wire
+    from unit.otel.messaging.conftest import Clock, Remembering, Seen, Wire
 
 CREATION = f"00-{9:032x}-{8:016x}-01"
 ALL = pytest.mark.parametrize("options", [{"settle_spans": "all"}])
@@ -181,16 +180,52 @@ def test_an_ack_after_the_channel_closed_is_in_the_messages_trace(wire: Wire, se
 
 
 def test_an_unsampled_message_has_no_settle_span_and_is_measured(
-    wire: Wire, seen: Seen, provider: TracerProvider
+    wire: Wire, seen: Seen, sampler: Remembering
 ) -> None:
-    """What is not kept costs no span, and counts all the same."""
-    provider.sampler = ALWAYS_OFF
-    consume_unsampled = PikaInstrumentor()._instrumentation.telemetry.tracer
-    consume_unsampled.sampler = ALWAYS_OFF
+    """Of what is not kept no second span is started, and it counts all the same."""
+    sampler.decides = ALWAYS_OFF
     consume(wire, 1)
     wire.blocking.basic_reject(1)
-    assert seen.spans() == []
+    assert [attributes["messaging.operation.name"] for attributes in sampler.asked] == ["process"]
     assert [value for _, value in seen.metrics()["messaging.client.operation.duration"]] == [0.0]
+
+
+def test_a_suppressed_settlement_is_no_span_and_settles(wire: Wire, seen: Seen) -> None:
+    """The message's own span was not suppressed, and is told."""
+    consume(wire, 1)
+    with suppress_instrumentation():
+        wire.blocking.basic_reject(1, requeue=False)
+    (span,) = seen.spans()
+    assert span["attributes"]["voxtrace.messaging.settlement"] == "reject"
+
+
+@pytest.mark.parametrize("options", [{"settle_spans": "none"}])
+def test_without_settle_spans_a_failure_is_measured(wire: Wire, seen: Seen) -> None:
+    """No span was wanted of any settlement."""
+    consume(wire, 1)
+    wire.failure = StreamLostError("gone")
+    with pytest.raises(StreamLostError):
+        wire.blocking.basic_ack(1)
+    assert seen.spans() == []
+    ((attributes, _),) = seen.metrics()["messaging.client.operation.duration"]
+    assert attributes["error.type"] == "StreamLostError"
+
+
+def test_a_settlement_of_an_untraced_senders_message_has_no_link(wire: Wire, seen: Seen) -> None:
+    """Its parent is all there is."""
+    consume(wire, 1)
+    wire.blocking.basic_reject(1)
+    assert [(span["parent"], span["links"]) for span in settlements(seen)] == [(1, [])]
+
+
+def test_the_first_settlement_counts(wire: Wire, seen: Seen) -> None:
+    """A message is settled once, whoever says what afterwards."""
+    consume(wire, 1)
+    (delivery,) = PikaInstrumentor()._instrumentation.ledger.find(wire.channel, 1)
+    delivery.settle("ack")
+    delivery.settle("nack", "rejected")
+    (span,) = seen.spans()
+    assert (span["attributes"]["voxtrace.messaging.settlement"], span["status"]) == ("ack", "UNSET")
 
 
 def test_a_settlement_of_nothing_is_nothing(wire: Wire, seen: Seen) -> None:
