@@ -190,6 +190,31 @@ def test_baggage_is_read_member_by_member(text: str, entries: dict[str, str], co
     assert refused == ([] if complete else [("baggage", "syntax")])
 
 
+def test_what_is_kept_has_one_budget() -> None:
+    """Baggage of the full 8 KiB is read alone, and refused beside a trace context."""
+    refused: list[tuple[str, str]] = []
+    full = {"baggage": f"a={'v' * 4094},b={'v' * 4093}"}
+    found, _ = extract(full, Context(), refused=lambda *what: refused.append(what))
+    assert len(baggage.get_all(found)) == 2
+    found, creation = extract(
+        {**full, "traceparent": f"00-{TRACE}-{SPAN}-01"},
+        Context(),
+        refused=lambda *what: refused.append(what),
+    )
+    assert creation is not None
+    assert dict(baggage.get_all(found)) == {}
+    assert refused == [("baggage", "size")]
+
+
+def test_of_a_strangers_headers_the_trace_context_alone_is_read() -> None:
+    """What is not believed anyway is not looked at, whatever it holds."""
+    refused: list[tuple[str, str]] = []
+    headers = {"traceparent": f"00-{TRACE}-{SPAN}-01", "tracestate": 7, "baggage": 7}
+    _, creation = extract(headers, Context(), "untrusted", refused=lambda *what: refused.append(what))
+    assert creation is not None
+    assert refused == []
+
+
 @pytest.mark.parametrize("flags", [0, 1, 2, 3, 255])
 def test_flags_are_passed_on(flags: int) -> None:
     """The random-trace-id flag, and those that are not named yet, go out as they came."""
