@@ -135,11 +135,15 @@ class Bench:
 
     def until(self, end: Adapter, condition: Callable[[], object], otherwise: str) -> None:
         """Let an end take messages until something is so; `otherwise` says what is wrong if it never is."""
+        assert end.run(condition, DEADLINE), f"{otherwise}: {self.names()}"
+
+    def see(self, end: Adapter, condition: Callable[[], object], otherwise: str) -> None:
+        """The same of what is recorded: with an instrumentation that may lack it, the wait can be shorter."""
         assert end.run(condition, self._patience), f"{otherwise}: {self.names()}"
 
     def run(self, channel: BlockingChannel, until: Callable[[], object]) -> None:
         """Let a blocking channel's callbacks run until something is so."""
-        for _ in looks(self._patience):
+        for _ in looks(DEADLINE):
             if until():
                 return
             channel.connection.process_data_events(time_limit=0.05)

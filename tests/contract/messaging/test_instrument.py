@@ -69,7 +69,7 @@ def test_one_channel_alone_can_be_traced(bench: Bench) -> None:
     before = dict(vars(end.channel))
     bench.instrumentor.instrument_channel(end.channel, tracer_provider=bench.provider)
     end.publish(queue)
-    bench.until(end, lambda: bench.produced(queue), "no PRODUCER span")
+    bench.see(end, lambda: bench.produced(queue), "no PRODUCER span")
     runs: list[int] = []
 
     def work(channel: Any, method: Any, _properties: Any, _body: Any) -> None:
@@ -77,11 +77,11 @@ def test_one_channel_alone_can_be_traced(bench: Bench) -> None:
         channel.basic_ack(method.delivery_tag)
 
     end.consume(queue, work)
-    bench.until(end, lambda: bench.taken(queue), "no span for the message taken")
+    bench.see(end, lambda: bench.taken(queue), "no span for the message taken")
     bench.exporter.clear()
     other.publish(queue)
     bench.until(end, lambda: len(runs) == 2, "the message was not delivered")
-    bench.until(end, lambda: bench.taken(queue), "no span for the message taken")
+    bench.see(end, lambda: bench.taken(queue), "no span for the message taken")
     assert bench.produced(queue) == []
     bench.exporter.clear()
     bench.instrumentor.uninstrument_channel(end.channel)
@@ -99,9 +99,9 @@ def test_a_channel_is_never_traced_twice(bench: Bench) -> None:
     for _ in range(2):
         bench.instrumentor.instrument_channel(end.channel, tracer_provider=bench.provider)
     end.publish(queue)
-    bench.until(end, lambda: bench.produced(queue), "no PRODUCER span")
+    bench.see(end, lambda: bench.produced(queue), "no PRODUCER span")
     assert len(bench.produced(queue)) == 1, f"{len(bench.produced(queue))} PRODUCER spans for one publish"
     end.consume(queue, acknowledge)
-    bench.until(end, lambda: bench.taken(queue), "no span for the message taken")
+    bench.see(end, lambda: bench.taken(queue), "no span for the message taken")
     assert len(bench.taken(queue)) == 1
     bench.instrumentor.uninstrument_channel(end.channel)

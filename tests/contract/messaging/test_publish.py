@@ -29,7 +29,7 @@ def test_one_publish_is_one_span(bench: Bench) -> None:
     """A publish with confirms is one PRODUCER span that names the broker."""
     queue, end = bench.queue(), bench.open()
     end.publish(queue)
-    bench.until(end, lambda: bench.produced(queue), "no PRODUCER span")
+    bench.see(end, lambda: bench.produced(queue), "no PRODUCER span")
     produced = bench.produced(queue)
     assert len(produced) == 1, f"{len(produced)} PRODUCER spans for one publish"
     (span,) = produced
@@ -50,7 +50,7 @@ def test_a_publish_belongs_to_its_caller(bench: Bench) -> None:
     queue, end = bench.queue(), bench.open()
     with bench.tracer.start_as_current_span("request") as request:
         end.publish(queue)
-    bench.until(end, lambda: bench.produced(queue), "no PRODUCER span")
+    bench.see(end, lambda: bench.produced(queue), "no PRODUCER span")
     parents = {span.parent.span_id if span.parent else None for span in bench.produced(queue)}
     assert request.context.span_id in parents, "the PRODUCER span is not the caller's child"
     trace_id = f"{request.context.trace_id:032x}"
@@ -78,7 +78,7 @@ def test_a_republished_message_keeps_its_creation(bench: Bench) -> None:
     created = f"00-{9:032x}-{8:016x}-01"
     with bench.tracer.start_as_current_span("retry"):
         end.publish(queue, properties=pika.BasicProperties(headers={"traceparent": created}))
-    bench.until(end, lambda: bench.produced(queue), "no PRODUCER span")
+    bench.see(end, lambda: bench.produced(queue), "no PRODUCER span")
     assert arrived(bench, queue).headers["traceparent"] == created, "the creation context was overwritten"
     (span,) = bench.produced(queue)
     assert [link.context.span_id for link in span.links] == [8]
@@ -99,7 +99,7 @@ def test_a_sampler_sees_what_is_published(bench: Bench) -> None:
     """System, operation, destination and broker are known when the span is about to start."""
     queue, end = bench.queue(), bench.open()
     end.publish(queue)
-    bench.until(end, lambda: bench.produced(queue), "no PRODUCER span")
+    bench.see(end, lambda: bench.produced(queue), "no PRODUCER span")
     told = bench.sampler.told[bench.produced(queue)[0].name]
     assert told, "the sampler was told nothing"
     expected = {

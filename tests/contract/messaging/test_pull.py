@@ -14,33 +14,40 @@ if TYPE_CHECKING:
 
 
 @adapters("generator")
-def test_a_generator_leaves_no_context_behind(bench: Bench) -> None:
-    """At an idle tick and after the loop the context is what it was before, in any way the loop may end."""
-    queue, sender = bench.queue(), bench.open()
+def test_an_idle_tick_is_in_no_messages_context(bench: Bench) -> None:
+    """While the loop waits for the next message, nothing it does belongs to the one before."""
+    queue, sender, channel = bench.queue(), bench.open(), bench.open().channel
     sender.publish(queue)
-    channel = bench.open().channel
     during: list[bool] = []
-    idle: list[bool] = []
     for method, _, _ in channel.consume(queue, inactivity_timeout=0.05):
-        current = trace.get_current_span().get_span_context().is_valid
-        (idle if method is None else during).append(current)
-        if method is None and during:
-            break
+        traced = trace.get_current_span().get_span_context().is_valid
         if method is not None:
+            during.append(traced)
             channel.basic_ack(method.delivery_tag)
+        elif during:
+            assert not traced, "an idle tick is in the message's context"
+            break
     assert during == [True]
-    assert idle[-1] is False, "an idle tick is in the message's context"
+
+
+@adapters("generator")
+def test_the_context_ends_with_the_loop(bench: Bench) -> None:
+    """However a loop ends, the context after it is that before, and the message's span ends all the same."""
+    queue, sender, channel = bench.queue(), bench.open(), bench.open().channel
+    for end in (None, ZeroDivisionError()):
+        sender.publish(queue)
+        with suppress(ZeroDivisionError):
+            for method, _, _ in channel.consume(queue, inactivity_timeout=5):
+                channel.basic_ack(method.delivery_tag)
+                if end is not None:
+                    raise end
+                break
+        assert not trace.get_current_span().get_span_context().is_valid, "the context outlives the loop"
+        assert context.get_current() == {}
     sender.publish(queue)
-    for method, _, _ in channel.consume(queue, inactivity_timeout=5):
-        channel.basic_ack(method.delivery_tag)
-        break
-    assert not trace.get_current_span().get_span_context().is_valid, "the context outlives the loop"
-    assert context.get_current() == {}
-    sender.publish(queue)
-    with suppress(ZeroDivisionError):
-        for method, _, _ in channel.consume(queue, inactivity_timeout=5):
-            channel.basic_ack(method.delivery_tag)
-            raise ZeroDivisionError
+    messages = channel.consume(queue, inactivity_timeout=5)
+    channel.basic_ack(next(messages)[0].delivery_tag)
+    messages.close()
     assert context.get_current() == {}
     channel.cancel()
     assert len(bench.taken(queue)) == 3

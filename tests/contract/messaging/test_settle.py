@@ -69,8 +69,8 @@ def test_a_returned_message_comes_again(
             refuse(channel, method.delivery_tag)
 
     end.consume(queue, work)
-    bench.until(end, lambda: len(bench.taken(queue)) == 2, "not one span for each delivery")
-    bench.until(end, lambda: bench.settled(queue), "no settle span")
+    bench.see(end, lambda: len(bench.taken(queue)) == 2, "not one span for each delivery")
+    bench.see(end, lambda: bench.settled(queue), "no settle span")
     taken = first, second = bench.taken(queue)
     if bench.adapter.taking == "process":
         assert [outcome(first), outcome(second)] == [requeued, ("ack", "UNSET", None)]
@@ -99,13 +99,13 @@ def test_a_refused_message_is_an_error(
     queue, sender, end = bench.queue(), bench.open(), bench.open()
     sender.publish(queue)
     end.consume(queue, taker(refuse))
-    bench.until(end, lambda: bench.taken(queue), "no span for the message taken")
-    (taken,), (published,) = bench.taken(queue), bench.produced(queue)
+    bench.see(end, lambda: bench.taken(queue), "no span for the message taken")
+    (taken,) = bench.taken(queue)
     if bench.adapter.taking == "process":
         assert taken.status.status_code is StatusCode.ERROR, "a refused message looks like a success"
         assert outcome(taken) == (operation, "ERROR", "rejected")
-    bench.until(end, lambda: bench.settled(queue), "no settle span")
-    (settled,) = bench.settled(queue)
+    bench.see(end, lambda: bench.settled(queue), "no settle span")
+    (settled,), (published,) = bench.settled(queue), bench.produced(queue)
     assert (settled.name, settled.kind) == (f"{operation} {queue}", SpanKind.CLIENT)
     assert settled.parent.span_id == taken.context.span_id
     assert [link.context.span_id for link in settled.links] == [published.context.span_id]
@@ -121,8 +121,8 @@ def test_an_ack_is_a_span_if_asked_for(bench: Bench) -> None:
         bench.open().publish(queue)
         end = bench.open()
         end.consume(queue, taker(lambda channel, tag: channel.basic_ack(tag)))
-        bench.until(end, lambda queue=queue: bench.taken(queue), "no span for the message taken")
-    bench.until(end, lambda: bench.settled(second), "no settle span")
+        bench.see(end, lambda queue=queue: bench.taken(queue), "no span for the message taken")
+    bench.see(end, lambda: bench.settled(second), "no settle span")
     assert [span.name for span in bench.settled()] == [f"ack {second}"]
 
 
@@ -145,12 +145,12 @@ def test_an_ack_from_another_thread_is_in_the_messages_trace(bench: Bench) -> No
     end.consume(queue, work)
     bench.until(end, lambda: threads, "the message was not delivered")
     threads[0].join()
-    bench.until(end, lambda: bench.taken(queue), "no span for the message taken")
+    bench.see(end, lambda: bench.taken(queue), "no span for the message taken")
     (taken,) = bench.taken(queue)
     if bench.adapter.taking == "process":
         assert taken.end_time - taken.start_time >= 0.1 * SECOND, "the span was over before the work"
         assert outcome(taken) == ("ack", "UNSET", None)
-    bench.until(end, lambda: bench.settled(queue), "no settle span")
+    bench.see(end, lambda: bench.settled(queue), "no settle span")
     (settled,) = bench.settled(queue)
     assert (settled.name, settled.parent.span_id) == (f"ack {queue}", taken.context.span_id)
     assert settled.context.trace_id == bench.produced(queue)[0].context.trace_id
@@ -167,7 +167,7 @@ def test_a_multiple_ack_ends_every_span(bench: Bench) -> None:
     bench.until(end, lambda: len(tags) == 3, "the messages were not delivered")
     assert bench.taken(queue) == []
     end.channel.basic_ack(tags[-1], multiple=True)
-    bench.until(end, lambda: len(bench.taken(queue)) == 3, "not every span ended")
+    bench.see(end, lambda: len(bench.taken(queue)) == 3, "not every span ended")
     assert [outcome(span) for span in bench.taken(queue)] == [("ack", "UNSET", None)] * 3
 
 
@@ -180,7 +180,7 @@ def test_closing_before_the_ack_ends_the_span(bench: Bench) -> None:
     end.consume(queue, lambda *_: runs.append(1))
     bench.until(end, lambda: runs, "the message was not delivered")
     end.channel.close()
-    bench.until(end, lambda: bench.taken(queue), "the span never ended")
+    bench.see(end, lambda: bench.taken(queue), "the span never ended")
     assert outcome(bench.taken(queue)[0]) == ("channel_closed", "ERROR", "ChannelClosedByClient")
 
 

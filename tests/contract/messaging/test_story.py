@@ -42,11 +42,10 @@ def test_a_dead_letter_knows_its_history(bench: Bench) -> None:
     sender.publish(queue)
     worker.consume(queue, lambda channel, method, *_: channel.basic_reject(method.delivery_tag, False))
     undertaker.consume(dead, acknowledge)
-    bench.until(worker, lambda: bench.taken(queue), "no span for the message taken")
+    bench.see(worker, lambda: bench.taken(queue), "no span for the message taken")
     # Both destinations name the dead queue or the first one, by routing key and by queue.
-    bench.until(undertaker, lambda: len(bench.taken()) == 2, "no span for the dead letter")
-    (published,), (failed, buried) = bench.produced(), bench.taken()
-    assert buried.parent.span_id == published.context.span_id
+    bench.see(undertaker, lambda: len(bench.taken()) == 2, "no span for the dead letter")
+    failed, buried = bench.taken()
     died = {name: value for name, value in buried.attributes.items() if ".death." in name}
     assert died, "nothing is told of the dead letter's history"
     assert died == {
@@ -56,6 +55,8 @@ def test_a_dead_letter_knows_its_history(bench: Bench) -> None:
         "voxtrace.messaging.death.first.queue": queue,
         "voxtrace.messaging.death.first.reason": "rejected",
     }
+    (published,) = bench.produced()
+    assert buried.parent.span_id == published.context.span_id
     assert links(buried) == {published.context.span_id: None, failed.context.span_id: PREVIOUS}
 
 
@@ -71,9 +72,10 @@ def test_a_replayed_message_links_to_both(bench: Bench) -> None:
         channel.basic_ack(method.delivery_tag)
 
     replayer.consume(dead, replay)
-    bench.until(replayer, lambda: bench.taken(dead), "no span for the message taken")
+    bench.see(replayer, lambda: bench.taken(dead), "no span for the message taken")
+    bench.see(replayer, lambda: bench.produced(queue), "no PRODUCER span")
     worker.consume(queue, acknowledge)
-    bench.until(worker, lambda: bench.taken(queue), "no span for the message replayed")
+    bench.see(worker, lambda: bench.taken(queue), "no span for the message replayed")
     (created,), (sent_again,) = bench.produced(dead), bench.produced(queue)
     (replayed,), (processed,) = bench.taken(dead), bench.taken(queue)
     assert sent_again.parent.span_id == replayed.context.span_id
@@ -93,7 +95,7 @@ def test_a_delayed_retry_stays_in_the_trace(bench: Bench) -> None:
     sender, end = bench.open(), bench.open()
     sender.publish(delay)
     end.consume(queue, acknowledge)
-    bench.until(end, lambda: bench.taken(queue), "no span for the message taken")
+    bench.see(end, lambda: bench.taken(queue), "no span for the message taken")
     (published,), (wait,), (taken,) = bench.produced(delay), bench.waited(queue), bench.taken(queue)
     assert taken.parent.span_id == wait.parent.span_id == published.context.span_id
     assert wait.end_time - wait.start_time >= 0.15 * SECOND
@@ -110,5 +112,5 @@ def test_a_story_can_be_told_by_header_alone(bench: Bench) -> None:
         bench.open().publish(queue, properties=pika.BasicProperties(headers=headers))
     end = bench.open()
     end.consume(queue, acknowledge)
-    bench.until(end, lambda: bench.taken(queue), "no span for the message taken")
+    bench.see(end, lambda: bench.taken(queue), "no span for the message taken")
     assert links(bench.taken(queue)[0]) == {8: None, 7: PREVIOUS}
