@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pika
 import pytest
 from opentelemetry import baggage, context, trace
+from opentelemetry.instrumentation.utils import suppress_instrumentation
 from pika.exceptions import ChannelClosedByBroker
 
 import voxtrace.messaging
@@ -279,6 +280,26 @@ def test_a_message_whose_callback_raised_may_be_batched(
         ("UNSET", "ack"),
     ]
     assert caplog.records == []
+
+
+def test_a_suppressed_batch_is_left_alone(wire: Wire, seen: Seen) -> None:
+    """Under suppression there is no span, and the messages keep theirs."""
+    collected = collect(wire, 1)
+    with suppress_instrumentation(), voxtrace.messaging.batch(collected) as span:
+        assert span.is_recording() is False
+    wire.blocking.basic_ack(1)
+    assert [told["attributes"]["voxtrace.messaging.settlement"] for told in seen.spans()] == ["ack"]
+
+
+@pytest.mark.parametrize("options", [{"untrusted_queues": ["transcribe"]}])
+def test_a_strangers_message_tells_nothing_of_itself(wire: Wire, seen: Seen) -> None:
+    """Of an untrusted queue's messages the links say what the broker says."""
+    collected = collect(wire)
+    wire.deliver(message(1, **{"x-attempt": 40}), delivery_tag=1)
+    with voxtrace.messaging.batch(collected):
+        wire.blocking.basic_ack(1)
+    (link,) = seen.raw[-1].links
+    assert link.attributes["voxtrace.messaging.delivery.attempt"] == 1
 
 
 def test_without_instrumentation_a_batch_is_nothing(wire: Wire, seen: Seen) -> None:
