@@ -138,6 +138,47 @@ def test_drain_follows_messages_from_consumer_to_consumer() -> None:
     assert done == [b"a012", b"b012", b"c012"]
 
 
+def test_drain_sees_what_was_received_on_the_way() -> None:
+    """A confirm takes in deliveries for other consumers of the connection; none is forgotten."""
+    broker, seen = InMemoryBroker(), list[bytes]()
+    connection = broker.connection()
+    for name, other in (("ping", "pong"), ("pong", "ping")):
+        channel = connection.channel()
+        channel.confirm_delivery()
+        channel.basic_qos(prefetch_count=1)
+        channel.queue_declare(name)
+
+        def work(channel: Any, method: Any, _: Any, body: bytes, other: str = other) -> None:
+            seen.append(body)
+            if len(body) < 5:
+                channel.basic_publish("", other, body + b"!")
+            channel.basic_ack(method.delivery_tag)
+
+        channel.basic_consume(name, work)
+    channel.basic_publish("", "ping", b"")
+    broker.drain()
+    assert seen == [b"!" * count for count in range(6)]
+
+
+def test_drain_goes_on_after_what_had_been_received_before() -> None:
+    """A message that came with a confirm is worked on, and so is the one that its ack lets in."""
+    broker, seen = InMemoryBroker(), list[bytes]()
+    channel = broker.channel()
+    channel.confirm_delivery()
+    channel.basic_qos(prefetch_count=1)
+    channel.queue_declare("jobs")
+
+    def work(channel: Any, method: Any, _properties: Any, body: bytes) -> None:
+        seen.append(body)
+        channel.basic_ack(method.delivery_tag)
+
+    channel.basic_consume("jobs", work)
+    for body in (b"1", b"2"):
+        channel.basic_publish("", "jobs", body)
+    broker.drain()
+    assert seen == [b"1", b"2"]
+
+
 def test_drain_gives_up_on_an_endless_loop() -> None:
     """A message that is returned each time would be delivered for ever."""
     broker = InMemoryBroker()
