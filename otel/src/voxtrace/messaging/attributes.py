@@ -1,13 +1,16 @@
 """What a span says of its one message, beside what its route says of them all."""
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 from voxtrace import semconv
 from voxtrace.messaging import history, names
-from voxtrace.messaging.propagation import header_int
+from voxtrace.messaging.headers import header_int
 from voxtrace.messaging.route import Attributes
 
 MAX_ATTEMPT: Final = 1_000_000
+
+_COUNTING: Final = frozenset({names.HEADER_ATTEMPT, names.HEADER_DEATHS, names.HEADER_DELIVERY_COUNT})
 
 
 def message(properties: Any) -> Attributes:
@@ -22,28 +25,33 @@ def message(properties: Any) -> Attributes:
     return attributes
 
 
-def delivery(method: Any, properties: Any, headers: object) -> Attributes:
+def delivery(method: Any, properties: Any, headers: Mapping[Any, Any]) -> Attributes:
     """Which message it is, and how often it came, as far as `headers` are to be believed."""
     attributes = message(properties)
-    attempt = 1
-    if headers:
-        attempt = header_int(headers, names.HEADER_ATTEMPT) or 1
-        deaths = history.deaths(headers)
-        if deaths is not None:
-            attempt += deaths.refusals
-            attributes.update(deaths.attributes())
-    count = header_int(headers, names.HEADER_DELIVERY_COUNT) if headers else None
-    if count is not None:
-        attributes[semconv.VOXTRACE_DELIVERY_COUNT] = _bounded(count, 0)
     redelivered = bool(getattr(method, "redelivered", False))
     # Classic queues do not count their deliveries: of a redelivery they say no more than that.
-    attempt += count or int(redelivered)
+    attempt = 1 + redelivered
+    if not headers.keys().isdisjoint(_COUNTING):
+        attempt = _count(headers, redelivered, attributes)
     attributes[semconv.VOXTRACE_REDELIVERED] = redelivered
-    attributes[semconv.VOXTRACE_DELIVERY_ATTEMPT] = _bounded(attempt, 1)
+    attributes[semconv.VOXTRACE_DELIVERY_ATTEMPT] = attempt
     tag = getattr(method, "delivery_tag", None)
     if isinstance(tag, int):
         attributes[semconv.MESSAGING_RABBITMQ_MESSAGE_DELIVERY_TAG] = tag
     return attributes
+
+
+def _count(headers: Mapping[Any, Any], redelivered: bool, attributes: Attributes) -> int:
+    """Which attempt it is by headers that tell of others, and what else they tell of them."""
+    attempt = header_int(headers, names.HEADER_ATTEMPT) or 1
+    deaths = history.deaths(headers)
+    if deaths is not None:
+        attempt += deaths.refusals
+        attributes.update(deaths.attributes())
+    count = header_int(headers, names.HEADER_DELIVERY_COUNT)
+    if count is not None:
+        attributes[semconv.VOXTRACE_DELIVERY_COUNT] = _bounded(count, 0)
+    return _bounded(attempt + (count or redelivered), 1)
 
 
 def _bounded(number: int, least: int) -> int:

@@ -15,6 +15,7 @@ from voxtrace._guard import guarded
 from voxtrace.messaging import attributes, names
 from voxtrace.messaging.delivery import Delivery
 from voxtrace.messaging.destination import Destination
+from voxtrace.messaging.headers import NONE, headers_of
 from voxtrace.messaging.ledger import Ledger, ledgers
 from voxtrace.messaging.processing import Processing
 from voxtrace.messaging.propagation import distrusting, extract, suppressed
@@ -168,10 +169,10 @@ def _telemetry(found: list[tuple[Ledger, Delivery] | None]) -> Telemetry | None:
 def _link(message: _Message, delivery: Delivery | None) -> Link | None:
     """Leads to where the message was created, else to the span that it had until now."""
     origin: SpanContext | None
-    headers = getattr(message.properties, "headers", None)
+    headers = headers_of(message.properties)
     if delivery is not None:
         origin = delivery.creation or delivery.span_context
-        headers = None if delivery.strange else headers
+        headers = NONE if delivery.strange else headers
     else:
         _, origin = extract(headers, context.Context())
     if origin is None:

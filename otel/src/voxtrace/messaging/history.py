@@ -12,8 +12,7 @@ from opentelemetry.trace import Link, SpanContext
 
 from voxtrace import semconv
 from voxtrace.messaging import names, propagation
-from voxtrace.messaging.headers import Refused
-from voxtrace.messaging.propagation import header_int
+from voxtrace.messaging.headers import Refused, header_int
 from voxtrace.messaging.route import Attributes
 
 MAX_REMEMBERED: Final = 10_000
@@ -58,10 +57,10 @@ class Deaths:
         return {name: value for name, value in found.items() if value != ""}
 
 
-def deaths(headers: object) -> Deaths | None:
+def deaths(headers: Mapping[Any, Any]) -> Deaths | None:
     """The dead-letterings that the headers tell of, if any; whatever is no such thing is passed over."""
-    listed = headers.get(names.HEADER_DEATHS) if isinstance(headers, Mapping) else None
-    if listed is None or not isinstance(headers, Mapping) or not isinstance(listed, list):
+    listed = headers.get(names.HEADER_DEATHS)
+    if not isinstance(listed, list):
         return None
     entries = [entry for entry in listed[:MAX_DEATHS] if isinstance(entry, Mapping)]
     if not entries:
@@ -81,9 +80,9 @@ def deaths(headers: object) -> Deaths | None:
     )
 
 
-def refused_since(headers: object, moment: int) -> bool:
+def refused_since(headers: Mapping[Any, Any], moment: int) -> bool:
     """True where the headers tell that a consumer refused the message after `moment` (ns since the epoch)."""
-    listed = headers.get(names.HEADER_DEATHS) if isinstance(headers, Mapping) else None
+    listed = headers.get(names.HEADER_DEATHS)
     if not isinstance(listed, list):
         return False
     for entry in listed[:MAX_DEATHS]:
@@ -140,7 +139,7 @@ def previous_attempt(
     queue: str,
     *,
     redelivered: bool,
-    headers: object,
+    headers: Mapping[Any, Any],
     refused: Refused | None = None,
 ) -> Link | None:
     """
@@ -149,7 +148,7 @@ def previous_attempt(
     What this process remembers of the very message is later than what its publisher wrote into it.
     """
     found = memory.last(creation, queue) if redelivered else None
-    if found is None and headers and isinstance(headers, Mapping):
+    if found is None:
         if names.HEADER_DEATHS in headers and (died := deaths(headers)) is not None:
             found = memory.last(creation, *died.queues)
         if found is None and names.HEADER_PREVIOUS in headers:

@@ -1,6 +1,7 @@
 """A message comes into a consumer's hands: its span starts, and what came before is told."""
 
 import time
+from collections.abc import Mapping
 from typing import Any, Final
 
 from opentelemetry import trace
@@ -11,6 +12,7 @@ from voxtrace import semconv
 from voxtrace._guard import guarded
 from voxtrace.messaging import attributes, failure, history, names, wait
 from voxtrace.messaging.delivery import Delivery
+from voxtrace.messaging.headers import NONE, headers_of
 from voxtrace.messaging.ledger import Ledger
 from voxtrace.messaging.propagation import Correlation, extract
 from voxtrace.messaging.route import transport
@@ -49,13 +51,13 @@ def begin(
         arrived: When the message came to this client, in ns, if that was seen.
     """
     telemetry = ledger.telemetry
-    headers = getattr(properties, "headers", None)
+    headers = headers_of(properties)
     remarks = failure.remarks(headers)
     parent, creation = extract(
         headers, current, correlation, allowed=telemetry.selection.baggage, refused=telemetry.refuse
     )
     if correlation == "untrusted":
-        headers = None
+        headers = NONE
         telemetry.selection.note_stranger(creation)
     route = telemetry.routes.consumed(channel, method.exchange, method.routing_key, queue, operation)
     links = _links(creation, current, correlation)
@@ -101,7 +103,7 @@ def begin(
     return delivery
 
 
-def _describe(delivery: Delivery, method: Any, properties: Any, headers: object) -> None:
+def _describe(delivery: Delivery, method: Any, properties: Any, headers: Mapping[Any, Any]) -> None:
     telemetry, span, route = delivery.telemetry, delivery.span, delivery.route
     telemetry.consumed.add(1, route.measured, delivery.spanned)
     if delivery.recorded:
@@ -117,11 +119,16 @@ def _describe(delivery: Delivery, method: Any, properties: Any, headers: object)
 
 
 def _report_wait(
-    delivery: Delivery, properties: Any, headers: object, *, redelivered: bool, arrived: int | None
+    delivery: Delivery,
+    properties: Any,
+    headers: Mapping[Any, Any],
+    *,
+    redelivered: bool,
+    arrived: int | None,
 ) -> None:
-    telemetry, queue = delivery.telemetry, delivery.route.queue
+    telemetry, route = delivery.telemetry, delivery.route
     if arrived is not None:
-        wait.report_prefetch(telemetry, arrived, delivery.started, queue=queue, context=delivery.spanned)
+        wait.report_prefetch(telemetry, arrived, delivery.started, route=route, context=delivery.spanned)
     # A redelivered message was in a consumer's hands meanwhile; when it came back only the broker knows.
     if redelivered:
         return
@@ -134,7 +141,7 @@ def _report_wait(
     wait.report(
         telemetry,
         waited,
-        queue=queue,
+        route=route,
         parent=delivery.parent if spanned and continued else delivery.spanned,
         message_id=getattr(properties, "message_id", None),
         spanned=spanned,

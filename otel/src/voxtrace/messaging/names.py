@@ -22,6 +22,9 @@ HEADER_DELIVERY_COUNT: Final = "x-delivery-count"
 HEADER_EXCEPTION_TYPE: Final = "x-exception-type"
 """A republished message names the failure of the one being processed (as Spring AMQP's recoverer does)."""
 
+WAIT_SOURCES: Final = {"broker": HEADER_BROKER_TIMESTAMP, "producer": HEADER_ENQUEUED_AT}
+"""Who says when a message was enqueued, and where; what both say is the broker's word."""
+
 PUBLISH: Final = "publish"
 RECEIVE: Final = "receive"
 PROCESS: Final = "process"

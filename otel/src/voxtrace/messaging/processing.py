@@ -86,7 +86,7 @@ class Processing:
 
     @property
     def context(self) -> Context:
-        """To be current while the messages are worked on; made anew, for kept it would be a cycle to collect."""
+        """To be current while the messages are worked on; made anew, for it refers to this object."""
         return context.set_value(_KEY, self, self.spanned)
 
     @property

@@ -93,13 +93,6 @@ def previous_attempt(headers: object, refused: Refused | None = None) -> SpanCon
     return previous
 
 
-def header_int(headers: object, name: str) -> int | None:
-    """The header `name` if it is an integer."""
-    value = headers.get(name) if isinstance(headers, Mapping) else None
-    # bool is an int to Python but a type of its own to AMQP.
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
-
-
 def _without_span(current: Context) -> Context:
     if trace.get_current_span(current) is trace.INVALID_SPAN:
         return current

@@ -1,13 +1,13 @@
 """What all messages on one way through a broker have in common: made once, then shared."""
 
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from opentelemetry.util.types import AttributeValue
 
 from voxtrace import semconv
 from voxtrace.messaging import names
-from voxtrace.messaging.destination import Destination, consumed_from, published_to
+from voxtrace.messaging.destination import Destination, consumed_from, published_to, queue_label
 
 MAX_ROUTES: Final = 1000
 """Routing keys of topic exchanges may hold ids; past this many, all routes are made anew."""
@@ -15,6 +15,23 @@ MAX_DESTINATIONS: Final = 200
 """Past this many, measurements no longer name destinations."""
 
 Attributes = dict[str, AttributeValue]
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """What the waits in one queue have in common; `timed` is by the source of the wait's start."""
+
+    span_name: str
+    timed: dict[str, Attributes]
+    prefetched: Attributes
+
+    @classmethod
+    def in_queue(cls, queue: str) -> Self:
+        """The waits in the queue of that name; empty where it is unknown."""
+        label = queue_label(queue)
+        common: Attributes = {semconv.MESSAGING_SYSTEM: names.SYSTEM, semconv.VOXTRACE_QUEUE_NAME: label}
+        timed = {source: {**common, semconv.VOXTRACE_WAIT_SOURCE: source} for source in names.WAIT_SOURCES}
+        return cls(f"wait {label}", timed, common)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +52,7 @@ class Route:
     beginning: Attributes
     measured: Attributes
     timed: Attributes
+    waiting: Waiting
     settlements: "dict[str, Route]" = field(default_factory=dict)
 
     def measured_with(self, error_type: str | None) -> Attributes:
@@ -50,7 +68,7 @@ class Routes:
     """The routes in use, by what they are made of."""
 
     def __init__(self) -> None:
-        self._routes: dict[tuple[object, ...], Route] = {}
+        self._routes: dict[tuple[object, ...], tuple[Route, object]] = {}
         self._named: set[str] = set()
 
     def published(self, channel: Any, exchange: object, routing_key: object) -> Route:
@@ -74,32 +92,26 @@ class Routes:
 
     def _find(self, operation: str, channel: Any, exchange: object, routing_key: object, queue: str) -> Route:
         parameters = getattr(getattr(transport(channel), "connection", None), "params", None)
-        host, port = getattr(parameters, "host", None), getattr(parameters, "port", None)
         # What is no text has no name, and perhaps no hash.
         exchange = exchange if isinstance(exchange, str) else ""
         routing_key = routing_key if isinstance(routing_key, str) else ""
-        host = host if isinstance(host, str) else None
-        port = port if isinstance(port, int) else None
-        key = (operation, host, port, exchange, routing_key, queue)
+        # Pika's parameters have no hash; held beside the route, no others get their identity.
+        key = (operation, id(parameters), exchange, routing_key, queue)
         found = self._routes.get(key)
-        if found is None:
-            if len(self._routes) >= MAX_ROUTES:
-                self._routes.clear()
-            publishing = operation == names.PUBLISH
-            destination = (
-                published_to(exchange, routing_key)
-                if publishing
-                else consumed_from(exchange, routing_key, queue)
-            )
-            more: Attributes = {}
-            if host is not None:
-                more[semconv.SERVER_ADDRESS] = host
-            if port is not None:
-                more[semconv.SERVER_PORT] = port
-            if routing_key:
-                more[semconv.MESSAGING_RABBITMQ_DESTINATION_ROUTING_KEY] = routing_key
-            found = self._routes[key] = self._made(operation, destination, queue, more)
-        return found
+        if found is not None:
+            return found[0]
+        if len(self._routes) >= MAX_ROUTES:
+            self._routes.clear()
+        if operation == names.PUBLISH:
+            destination = published_to(exchange, routing_key)
+        else:
+            destination = consumed_from(exchange, routing_key, queue)
+        more = _server(parameters)
+        if routing_key:
+            more[semconv.MESSAGING_RABBITMQ_DESTINATION_ROUTING_KEY] = routing_key
+        route = self._made(operation, destination, queue, more)
+        self._routes[key] = route, parameters
+        return route
 
     def _made(self, operation: str, destination: Destination, queue: str, more: Attributes) -> Route:
         beginning: Attributes = {
@@ -125,12 +137,23 @@ class Routes:
             beginning=beginning,
             measured=measured,
             timed={**measured, semconv.MESSAGING_OPERATION_TYPE: names.OPERATION_TYPES[operation]},
+            waiting=Waiting.in_queue(queue),
         )
 
 
 def transport(channel: Any) -> Any:
     """The callback-style channel below `channel`, which is one itself if not blocking or thread-safe."""
     return getattr(channel, "_impl", None) or getattr(channel, "_channel", channel)
+
+
+def _server(parameters: Any) -> Attributes:
+    host, port = getattr(parameters, "host", None), getattr(parameters, "port", None)
+    server: Attributes = {}
+    if isinstance(host, str):
+        server[semconv.SERVER_ADDRESS] = host
+    if isinstance(port, int):
+        server[semconv.SERVER_PORT] = port
+    return server
 
 
 _SERVER: Final[tuple[str, ...]] = (semconv.SERVER_ADDRESS, semconv.SERVER_PORT)

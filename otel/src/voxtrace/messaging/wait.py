@@ -1,23 +1,23 @@
 """When a message was enqueued, and the time it then waited: at the broker, and in the client's prefetch."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from opentelemetry import trace
 from opentelemetry.context import Context
+from opentelemetry.trace import SpanKind
 
 from voxtrace import semconv
 from voxtrace.messaging import names
-from voxtrace.messaging.destination import queue_label
+from voxtrace.messaging.headers import header_int
 from voxtrace.messaging.history import refused_since
-from voxtrace.messaging.propagation import header_int
-from voxtrace.messaging.route import Attributes
+from voxtrace.messaging.route import Attributes, Route
 from voxtrace.messaging.telemetry import Telemetry, record
 
 MAX_WAIT_NS: Final = 30 * 24 * 3600 * 1_000_000_000
 """A message said to be older than this tells more about its header than about its queue."""
 
-_SOURCES: Final = ((names.HEADER_BROKER_TIMESTAMP, "broker"), (names.HEADER_ENQUEUED_AT, "producer"))
 _NANOSECONDS: Final = 1_000_000_000
 
 
@@ -39,7 +39,7 @@ class Wait:
     arrived: int | None = None
 
 
-def measure(headers: object, delivered: int, arrived: int | None = None) -> Wait | None:
+def measure(headers: Mapping[Any, Any], delivered: int, arrived: int | None = None) -> Wait | None:
     """
     The wait of a message, if its headers say when it was enqueued.
 
@@ -51,11 +51,9 @@ def measure(headers: object, delivered: int, arrived: int | None = None) -> Wait
         delivered: When it was handed to the application, in ns.
         arrived: When it came to this client, in ns, if that was seen.
     """
-    if not headers:
-        return None
     latest = delivered if arrived is None or arrived > delivered else arrived
     start, source = 0, ""
-    for header, its_source in _SOURCES:
+    for its_source, header in names.WAIT_SOURCES.items():
         sent = (header_int(headers, header) or 0) * 1_000_000
         # A message that is published again may still carry what a broker wrote into it the time before.
         if sent > start and delivered - sent <= MAX_WAIT_NS:
@@ -75,7 +73,7 @@ def report(
     telemetry: Telemetry,
     wait: Wait,
     *,
-    queue: str,
+    route: Route,
     parent: Context,
     message_id: object = None,
     spanned: bool = True,
@@ -85,20 +83,17 @@ def report(
 
     Without the span (`spanned`) the measurement's exemplar leads to the one in `parent`.
     """
-    label = queue_label(queue)
-    measured: Attributes = {
-        semconv.MESSAGING_SYSTEM: names.SYSTEM,
-        semconv.VOXTRACE_QUEUE_NAME: label,
-        semconv.VOXTRACE_WAIT_SOURCE: wait.source,
-    }
+    measured = route.waiting.timed[wait.source]
     if not spanned:
         record(telemetry.wait_duration, wait.end - wait.start, measured, parent)
         return
     span = telemetry.tracer.start_span(
-        f"wait {label}",
+        route.waiting.span_name,
         parent,
-        attributes=_shown(wait, queue, message_id),
-        start_time=wait.start,
+        SpanKind.INTERNAL,
+        _shown(wait, route.queue, message_id),
+        None,
+        wait.start,
     )
     try:
         context = trace.set_span_in_context(span, parent)
@@ -108,13 +103,10 @@ def report(
 
 
 def report_prefetch(
-    telemetry: Telemetry, arrived: int, delivered: int, *, queue: str, context: Context
+    telemetry: Telemetry, arrived: int, delivered: int, *, route: Route, context: Context
 ) -> None:
     """Measures how long a message lay in the client before it was handed over; `context` holds its span."""
-    measured: Attributes = {
-        semconv.MESSAGING_SYSTEM: names.SYSTEM,
-        semconv.VOXTRACE_QUEUE_NAME: queue_label(queue),
-    }
+    measured = route.waiting.prefetched
     record(telemetry.prefetch_duration, max(delivered - arrived, 0), measured, context)
 
 

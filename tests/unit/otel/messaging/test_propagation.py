@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import decimal
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pika
@@ -14,8 +15,9 @@ from opentelemetry import propagate, trace
 from opentelemetry.context import Context
 from opentelemetry.propagators.textmap import TextMapPropagator
 
+from voxtrace.messaging.headers import NONE, header_int, headers_of
 from voxtrace.messaging.injection import inject
-from voxtrace.messaging.propagation import extract, header_int
+from voxtrace.messaging.propagation import extract
 
 if TYPE_CHECKING:
     from unit.otel.messaging.conftest import Seen, Wire
@@ -167,6 +169,12 @@ def test_injection_leaves_its_input_alone() -> None:
     headers = {"a": 1}
     assert inject(headers, Context()).keys() == {"a", "voxtrace-enqueued-at"}
     assert headers == {"a": 1}
+
+
+@pytest.mark.parametrize("properties", [None, pika.BasicProperties(), SimpleNamespace(headers="x-death")])
+def test_a_message_without_a_table_of_headers_has_none(properties: object) -> None:
+    """Whatever else is in its place is no header."""
+    assert headers_of(properties) is NONE
 
 
 @pytest.mark.parametrize(

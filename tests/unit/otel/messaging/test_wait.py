@@ -9,11 +9,12 @@ import pika
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 
 from voxtrace.messaging.wait import MAX_WAIT_NS, Wait, measure
 
 if TYPE_CHECKING:
-    from unit.otel.messaging.conftest import Clock, Seen, Wire
+    from unit.otel.messaging.conftest import Clock, Remembering, Seen, Wire
 
 DELIVERED = 1_700_000_000_000_000_000
 MILLISECONDS = DELIVERED // 1_000_000
@@ -53,11 +54,9 @@ def waited(milliseconds: int, source: str) -> Wait:
         ({"voxtrace-enqueued-at": -(2**63)}, None),
         ({"timestamp_in_ms": 1}, None),
         ({}, None),
-        (None, None),
-        ("headers", None),
     ],
 )
-def test_the_wait_is_read_from_the_headers(headers: object, expected: Wait | None) -> None:
+def test_the_wait_is_read_from_the_headers(headers: dict[str, Any], expected: Wait | None) -> None:
     """The broker's time goes before the producer's; what cannot be a time is no time."""
     assert measure(headers, DELIVERED) == expected
 
@@ -152,6 +151,17 @@ def test_a_wait_may_be_measured_alone(wire: Wire, seen: Seen, clock: Clock) -> N
     (duration,) = [metric for metric in metrics if metric.name == "voxtrace.messaging.wait.duration"]
     (point,) = duration.data.data_points
     assert (point.sum, [exemplar.span_id for exemplar in point.exemplars]) == (2.0, [1])
+
+
+def test_the_wait_of_an_unsampled_message_is_measured_alone(
+    wire: Wire, seen: Seen, clock: Clock, sampler: Remembering
+) -> None:
+    """Of what is not kept no second span is started."""
+    sampler.decides = ALWAYS_OFF
+    wire.blocking.basic_consume("transcribe", lambda *_: None, auto_ack=True, consumer_tag="consumer")
+    wire.deliver(pika.BasicProperties(headers={"voxtrace-enqueued-at": clock.now // 1_000_000 - 2000}))
+    assert len(sampler.asked) == 1
+    assert [value for _, value in seen.metrics()["voxtrace.messaging.wait.duration"]] == [2.0]
 
 
 def test_a_redelivery_waits_in_the_client_only(wire: Wire, seen: Seen, clock: Clock) -> None:
