@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pika
 import pytest
+from opentelemetry import baggage, context
 from opentelemetry.trace import SpanKind, StatusCode
 from pika.exceptions import ChannelClosedByBroker, NackError, UnroutableError
 
@@ -85,6 +86,17 @@ def test_a_republished_message_keeps_its_creation(bench: Bench) -> None:
 
 
 @adapters(without=PULLING)
+def test_only_chosen_baggage_is_published(bench: Bench) -> None:
+    """With an allow-list, no other baggage leaves the process."""
+    bench.instrument(baggage_keys=["job.*"])
+    queue, end = bench.queue(), bench.open()
+    token = context.attach(baggage.set_baggage("job.id", "7", baggage.set_baggage("secret", "8")))
+    end.publish(queue)
+    context.detach(token)
+    assert arrived(bench, queue).headers["baggage"] == "job.id=7"
+
+
+@adapters(without=PULLING)
 def test_a_suppressed_publish_goes_out_bare(bench: Bench) -> None:
     """Under suppression the message arrives, without span, context or time."""
     queue, end = bench.queue(), bench.open()
@@ -124,6 +136,32 @@ def test_a_publish_hook_sees_method_properties_and_body(bench: Bench) -> None:
     ((_span, method, properties, body),) = calls
     assert (method.exchange, method.routing_key) == ("", queue)
     assert (properties.message_id, body) == ("m1", b"body")
+
+
+@adapters("select", "asyncio", "thread_safe")
+def test_a_returned_message_is_an_error(bench: Bench) -> None:
+    """Where nothing is raised, a mandatory message that no queue takes fails its own span, and is counted."""
+    queue, end = bench.queue(), bench.open()
+    end.channel.basic_publish("", "no-such-queue", b"secret", None, True)
+    end.channel.basic_publish("", queue, b"body", None, True)
+    bench.see(end, lambda: bench.produced("no-such-queue") and bench.produced(queue), "no PRODUCER span")
+    (lost,), (sent,) = bench.produced("no-such-queue"), bench.produced(queue)
+    assert (lost.status.status_code, lost.attributes["error.type"]) == (StatusCode.ERROR, "amqp:no-route")
+    assert sent.status.status_code is StatusCode.UNSET
+    assert "secret" not in lost.to_json()
+    (returned,) = bench.points("voxtrace.messaging.returned.messages")
+    assert (returned.value, returned.attributes["error.type"]) == (1, "amqp:no-route")
+
+
+@adapters("select", "asyncio", "thread_safe")
+def test_a_message_refused_later_is_an_error(bench: Bench) -> None:
+    """Where confirms come by callback, the span lasts until then: a refusal fails the publish it is about."""
+    queue, end = bench.queue(**{"x-max-length": 1, "x-overflow": "reject-publish"}), bench.open()
+    for _ in range(2):
+        end.channel.basic_publish("", queue, b"body")
+    bench.see(end, lambda: len(bench.produced(queue)) == 2, "no PRODUCER span")
+    outcomes = [span.attributes.get("error.type") for span in bench.produced(queue)]
+    assert sorted(outcomes, key=str) == [None, "amqp:nack"]
 
 
 def test_an_unroutable_message_is_an_error(bench: Bench) -> None:

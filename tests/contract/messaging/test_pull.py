@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from opentelemetry import context, trace
+from opentelemetry.trace import SpanKind
 
 from contract.messaging.adapters.registry import adapters
 
@@ -59,3 +60,38 @@ def test_an_empty_queue_is_no_span(bench: Bench) -> None:
     queue = bench.queue()
     assert bench.open().channel.basic_get(queue) == (None, None, None)
     assert bench.names() == []
+
+
+@adapters("select", "asyncio")
+def test_a_message_got_by_callback_is_received(bench: Bench) -> None:
+    """The callback of a basic_get runs in the context of the receive span."""
+    queue, end = bench.queue(), bench.open()
+    end.publish(queue)
+    current: list[int] = []
+
+    def got(channel: Any, method: Any, _properties: Any, _body: Any) -> None:
+        current.append(trace.get_current_span().get_span_context().span_id)
+        channel.basic_ack(method.delivery_tag)
+
+    end.channel.basic_get(queue, got)
+    bench.until(end, lambda: current, "the message was not delivered")
+    bench.see(end, lambda: bench.taken(queue), "no span for the message taken")
+    (received,), (published,) = bench.taken(queue), bench.produced(queue)
+    assert (received.name, received.kind) == (f"receive {queue}", SpanKind.CLIENT)
+    assert received.parent.span_id == published.context.span_id
+    assert current == [received.context.span_id]
+
+
+@adapters("get", "memory", "thread_safe")
+def test_a_message_got_is_received(bench: Bench) -> None:
+    """The call is a CLIENT span below the publish, in whose context nothing else runs."""
+    queue, end = bench.queue(), bench.open()
+    end.publish(queue)
+    method, _, body = end.channel.basic_get(queue)
+    assert not trace.get_current_span().get_span_context().is_valid
+    end.channel.basic_ack(method.delivery_tag)
+    bench.see(end, lambda: bench.taken(queue), "no span for the message taken")
+    (received,), (published,) = bench.taken(queue), bench.produced(queue)
+    assert (received.name, received.kind, body) == (f"receive {queue}", SpanKind.CLIENT, b"body")
+    assert received.parent.span_id == published.context.span_id
+    assert [link.context.span_id for link in received.links] == [published.context.span_id]
