@@ -219,11 +219,15 @@ def test_a_settlement_of_an_untraced_senders_message_has_no_link(wire: Wire, see
 
 
 def test_the_first_settlement_counts(wire: Wire, seen: Seen) -> None:
-    """A message is settled once, whoever says what afterwards."""
-    consume(wire, 1)
-    (delivery,) = PikaInstrumentor()._instrumentation.ledger.find(wire.channel, 1)
-    delivery.settle("ack")
-    delivery.settle("nack", "rejected")
+    """A message is settled once, whoever says what afterwards, and its span ends with its callback."""
+
+    def work(*_args: Any) -> None:
+        (delivery,) = PikaInstrumentor()._instrumentation.ledger.find(wire.channel, 1)
+        delivery.settle("ack")
+        delivery.settle("nack", "rejected")
+
+    wire.blocking.basic_consume("transcribe", work, consumer_tag="consumer")
+    wire.deliver()
     (span,) = seen.spans()
     assert (span["attributes"]["voxtrace.messaging.settlement"], span["status"]) == ("ack", "UNSET")
 
