@@ -99,11 +99,11 @@ def test_requests_do_not_share_the_trace_of_the_connecting(
     ThreadingInstrumentor().instrument()
     bodies: list[tuple[bytes, Any]] = []
     try:
-        token = context.attach(baggage.set_baggage("who", "startup"))
+        token = context.attach(baggage.set_baggage("connecting", "1"))
         with spans.tracer.start_as_current_span("startup"):
             channel = opened(connect(), queue)
             channel.basic_consume(
-                queue, lambda *message: bodies.append((message[3], baggage.get_baggage("who"))), auto_ack=True
+                queue, lambda *message: bodies.append((message[3], dict(baggage.get_all()))), auto_ack=True
             )
         context.detach(token)
         for name in ("first", "second"):
@@ -114,7 +114,7 @@ def test_requests_do_not_share_the_trace_of_the_connecting(
         until(lambda: len(spans.named("process")) == 2 == len(spans.named("publish")))
     finally:
         ThreadingInstrumentor().uninstrument()
-    assert bodies == [(b"first", "first"), (b"second", "second")]
+    assert bodies == [(b"first", {"who": "first"}), (b"second", {"who": "second"})]
     for name, publish, process in zip(
         ("first", "second"), spans.named("publish"), spans.named("process"), strict=True
     ):
@@ -230,6 +230,27 @@ def test_callbacks_run_in_the_context_of_who_asked(spans: Spans, connect: Callab
     connection.add_callback_threadsafe(lambda: found.append(baggage.get_baggage("who")))
     until(lambda: len(found) == 2)
     assert found == ["caller", None]
+
+
+def test_pikas_own_channel_is_touched_in_its_thread_alone(
+    spans: Spans, connect: Callable[[], Connection], queue: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What we ask of the channel below is asked in the thread of the connection, as pika wants it."""
+    threads: set[str] = set()
+    original = Channel.add_on_close_callback
+
+    def noting(*args: Any) -> Any:
+        threads.add(threading.current_thread().name.rstrip("0123456789"))
+        return original(*args)
+
+    monkeypatch.setattr(Channel, "add_on_close_callback", noting)
+    channel = opened(connect(), queue)
+    channel.basic_publish("", queue, b"body", mandatory=True)
+    until(lambda: channel.basic_get(queue)[0])
+    channel.basic_consume(queue, lambda channel, method, *_: channel.basic_ack(method.delivery_tag))
+    channel.basic_publish("", queue, b"body")
+    spans.one("process")
+    assert threads == {"pika-ioloop-"}
 
 
 def test_a_suppressed_publish_is_left_alone(

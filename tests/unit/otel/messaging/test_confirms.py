@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pika
@@ -12,6 +13,7 @@ from pika.spec import Basic
 
 from unit.otel.messaging.conftest import Wire
 from voxtrace.messaging import PikaInstrumentor
+from voxtrace.messaging.publication import begin
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -186,7 +188,9 @@ def test_a_publish_that_pika_refused_has_no_number(
     assert len(outcomes(seen)) == 1
 
 
-def test_a_blocking_channel_waits_for_its_confirm_itself(wire: Wire, seen: Seen) -> None:
+def test_a_blocking_channel_waits_for_its_confirm_itself(
+    wire: Wire, seen: Seen, instrumented: PikaInstrumentor
+) -> None:
     """There a message that comes back raises, and the exception names the error."""
 
     def flush(*_waiters: Callable[[], bool]) -> None:
@@ -199,8 +203,9 @@ def test_a_blocking_channel_waits_for_its_confirm_itself(wire: Wire, seen: Seen)
     wire._flush_output = flush
     wire.blocking.confirm_delivery()
     with pytest.raises(UnroutableError):
-        wire.blocking.basic_publish("speech", "transcribe", b"body", mandatory=True)
+        wire.blocking.basic_publish("speech", "transcribe", b"body")
     assert outcomes(seen) == [(1, 0.0, "ERROR", "UnroutableError")]
+    assert len(instrumented._instrumentation.confirms._channels) == 0, "nothing is followed that needs not be"
 
 
 def test_answers_after_uninstrumenting_reach_the_user_alone(
@@ -244,3 +249,36 @@ def test_one_channel_alone_is_followed(clock: Clock, seen: Seen, provider: Trace
     assert [outcome[0] for outcome in outcomes(seen)] == [2]
     PikaInstrumentor.uninstrument_channel(wire.channel)
     assert [outcome[0] for outcome in outcomes(seen)] == [2, 1]
+
+
+def test_what_nobody_sends_any_more_is_an_error(
+    wire: Wire, seen: Seen, instrumented: PikaInstrumentor
+) -> None:
+    """A message handed to another thread ends with its channel, also where that was closed before."""
+    confirms = instrumented._instrumentation.confirms
+    channel = SimpleNamespace(_channel=wire.channel, is_closed=False)
+    begun = [
+        begin(instrumented._instrumentation.telemetry, wire.channel, "speech", "transcribe", None)
+        for _ in range(3)
+    ]
+    for publication in begun:
+        publication.mark(deferred=True)
+        confirms.hand_over(channel, publication)
+        confirms.handed_over(channel, publication)
+    assert confirms.take_over(wire.channel, begun[0]) is begun[0]
+    assert confirms.take_over(wire.channel, begun[0]) is None, "it is taken over once"
+    begun[0].finish()
+    begun[0].finish()
+    wire.close(StreamLostError("gone"))
+    channel.is_closed = True
+    late = begin(instrumented._instrumentation.telemetry, wire.channel, "speech", "transcribe", None)
+    late.mark(deferred=True)
+    confirms.hand_over(channel, late)
+    confirms.handed_over(channel, late)
+    assert sorted(outcomes(seen)) == [
+        (1, 0.0, "UNSET", None),
+        (2, 0.0, "ERROR", "StreamLostError"),
+        (3, 0.0, "ERROR", "StreamLostError"),
+        (4, 0.0, "ERROR", "channel_closed"),
+    ]
+    assert sum(number for _, number in seen.metrics()["messaging.client.sent.messages"]) == 4

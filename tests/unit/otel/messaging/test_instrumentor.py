@@ -6,7 +6,6 @@ import subprocess
 import sys
 from importlib import import_module
 from importlib.metadata import entry_points
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 import pika
@@ -27,9 +26,7 @@ MODULES = [
         "adapters.asyncio_connection",
         "adapters.blocking_connection",
         "adapters.select_connection",
-        "adapters.thread_safe_connection",
     )
-    if find_spec(f"pika.{name}") is not None
 ]
 
 
@@ -41,6 +38,8 @@ def methods() -> dict[tuple[type, str], Any]:
         for owner in vars(module).values()
         if isinstance(owner, type) and owner.__module__.startswith("pika.")
         for name, value in vars(owner).items()
+        # Python's own note, made when an object is copied.
+        if name != "__slotnames__"
     }
 
 
