@@ -16,11 +16,12 @@ How to read the package, from the outside in:
 - `wait`: when a message was enqueued, and the back-dated span from then to delivery.
 - `history`: dead-letterings, and the attempt before.
 - `route`: what all messages on one way have in common.
-- `propagation`: trace context in and out of AMQP headers; hostile headers end here.
+- `propagation`, `injection`: trace context out of AMQP headers and into them; hostile headers end here.
+- `tracecontext`, `baggage`, `headers`, `formats`: the W3C formats as text, and what may be read.
 - `destination`, `attributes`, `names`: what things are called.
 - `failure`: what an error looks like on a span.
 - `telemetry`: the tracer and the instruments; `former`: what older conventions called things.
-- `configuration`: what may be chosen, and by whom.
+- `configuration`, `selection`, `hooks`: what may be chosen, and by whom; which queues; who else looks on.
 
 It needs the OpenTelemetry API and pika alone. A user's callback runs once, outside `voxtrace._guard`.
 """
