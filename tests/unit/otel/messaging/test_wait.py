@@ -164,6 +164,15 @@ def test_the_wait_of_an_unsampled_message_is_measured_alone(
     assert [value for _, value in seen.metrics()["voxtrace.messaging.wait.duration"]] == [2.0]
 
 
+def test_a_clock_set_back_makes_no_negative_wait(wire: Wire, seen: Seen, clock: Clock) -> None:
+    """A message that was handed over before it came, by the clock, did not wait."""
+    wire.blocking.basic_consume("transcribe", lambda *_: None, auto_ack=True, consumer_tag="consumer")
+    wire.deliver(dispatch=False)
+    clock.advance(-1)
+    wire.blocking._dispatch_events()
+    assert [value for _, value in seen.metrics()["voxtrace.messaging.wait.prefetch.duration"]] == [0.0]
+
+
 def test_a_redelivery_waits_in_the_client_only(wire: Wire, seen: Seen, clock: Clock) -> None:
     """Its time at the broker is unknown, that in the prefetch is measured."""
     wire.blocking.basic_consume("transcribe", lambda *_: None, auto_ack=True, consumer_tag="consumer")
