@@ -53,7 +53,7 @@ class Delivery(Processing):
         self.owner: Processing = self
 
     @staticmethod
-    def note_failure(current: Context, headers: object) -> None:
+    def note_failure(current: Context, headers: Mapping[Any, Any]) -> None:
         """Marks the message being processed in `current`, if any, as failed where `headers` announce it."""
         found = Processing.current(current)
         if isinstance(found, Delivery):

@@ -21,7 +21,7 @@ _PRECONDITION_FAILED: Final = 406
 _ERROR_TYPE = re.compile(r"[\w.:$-]{1,128}", re.ASCII)
 
 
-def announced(headers: object, arrived: Mapping[str, Any]) -> str | None:
+def announced(headers: Mapping[Any, Any], arrived: Mapping[str, Any]) -> str | None:
     """
     The error type that a message about to be published announces, if it does.
 
@@ -36,9 +36,9 @@ def announced(headers: object, arrived: Mapping[str, Any]) -> str | None:
     return value if _ERROR_TYPE.fullmatch(value) else names.ERROR_OTHER
 
 
-def remarks(headers: object) -> Mapping[str, Any]:
+def remarks(headers: Mapping[Any, Any]) -> Mapping[str, Any]:
     """The headers about a message's fate, as a copy; none where no failure is among them."""
-    if not isinstance(headers, Mapping) or names.HEADER_EXCEPTION_TYPE not in headers:
+    if names.HEADER_EXCEPTION_TYPE not in headers:
         return NONE
     return {key: value for key, value in headers.items() if isinstance(key, str) and key.startswith("x-")}
 

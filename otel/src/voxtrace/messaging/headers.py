@@ -10,7 +10,7 @@ MAX_HEADER_BYTES: Final = 8192
 NONE: Final[Mapping[Any, Any]] = MappingProxyType({})
 
 # Tables are dictionaries wherever pika made them: the first is found at once.
-_TABLES: Final = (dict, Mapping)
+TABLES: Final = (dict, Mapping)
 
 Refused = Callable[[str, str], None]
 """Takes the name of a header that is not believed, and the reason: `type`, `size` or `syntax`."""
@@ -19,7 +19,7 @@ Refused = Callable[[str, str], None]
 def headers_of(properties: Any) -> Mapping[Any, Any]:
     """The headers of a message; `NONE` where it has no table of them."""
     headers = getattr(properties, "headers", None)
-    return headers if isinstance(headers, _TABLES) else NONE
+    return headers if isinstance(headers, TABLES) else NONE
 
 
 def header_int(headers: Mapping[Any, Any], name: str) -> int | None:

@@ -2,6 +2,7 @@
 
 import re
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -80,8 +81,12 @@ def deaths(headers: Mapping[Any, Any]) -> Deaths | None:
     )
 
 
-def refused_since(headers: Mapping[Any, Any], moment: int) -> bool:
-    """True where the headers tell that a consumer refused the message after `moment` (ns since the epoch)."""
+def refused_since(headers: Mapping[Any, Any], moment: int, *, surely: bool = False) -> bool:
+    """
+    True where a consumer may have refused the message after `moment` (ns since the epoch); or did, `surely`.
+
+    RabbitMQ tells the second in which it was.
+    """
     listed = headers.get(names.HEADER_DEATHS)
     if not isinstance(listed, list):
         return False
@@ -89,9 +94,9 @@ def refused_since(headers: Mapping[Any, Any], moment: int) -> bool:
         if isinstance(entry, Mapping) and _reason(entry.get("reason")) in _REFUSALS:
             died = entry.get("time")
             if not isinstance(died, datetime) or died.tzinfo is None:
-                return True
-            # RabbitMQ tells the second in which it was.
-            if (died.timestamp() + 1) * 1_000_000_000 > moment:
+                if not surely:
+                    return True
+            elif (died.timestamp() + (not surely)) * 1_000_000_000 > moment:
                 return True
     return False
 
@@ -106,30 +111,31 @@ class Memory:
     def __init__(self, size: int = MAX_REMEMBERED) -> None:
         self._size = size
         self._lock = threading.Lock()
-        self._attempts: OrderedDict[_Key, SpanContext] = OrderedDict()
+        self._attempts: OrderedDict[_Key, tuple[SpanContext, int]] = OrderedDict()
 
     def remember(self, creation: SpanContext | None, queue: str, attempt: SpanContext) -> None:
         """Notes that the message was in the hands of `attempt`, from `queue`."""
         if creation is None:
             return
+        noted = attempt, time.time_ns()
         with self._lock:
             # Under no queue too: whoever publishes the message again need not know where it was.
             for name in {queue, ""}:
                 key = (creation.trace_id, creation.span_id, name)
-                self._attempts[key] = attempt
+                self._attempts[key] = noted
                 self._attempts.move_to_end(key)
             while len(self._attempts) > self._size:
                 self._attempts.popitem(last=False)
 
-    def last(self, creation: SpanContext | None, *queues: str) -> SpanContext | None:
-        """The last attempt on the message in the first of the queues where there was one."""
+    def last(self, creation: SpanContext | None, *queues: str, since: int = 0) -> SpanContext | None:
+        """The last attempt on the message, not before `since` (ns), in the first of the queues with one."""
         if creation is None:
             return None
         with self._lock:
             for queue in queues:
                 found = self._attempts.get((creation.trace_id, creation.span_id, queue))
-                if found is not None:
-                    return found
+                if found is not None and found[1] >= since:
+                    return found[0]
         return None
 
 
@@ -145,13 +151,16 @@ def previous_attempt(
     """
     A link to the attempt before this delivery, where it is known.
 
-    What this process remembers of the very message is later than what its publisher wrote into it.
+    It is what this process remembers, or what the message's last publisher wrote into it if that is later;
+    neither, where the message was in other hands since.
     """
-    found = memory.last(creation, queue) if redelivered else None
+    written = names.HEADER_PREVIOUS in headers
+    since = (header_int(headers, names.HEADER_ENQUEUED_AT) or 0) * 1_000_000 if written else 0
+    found = memory.last(creation, queue, since=since) if redelivered else None
     if found is None:
         if names.HEADER_DEATHS in headers and (died := deaths(headers)) is not None:
-            found = memory.last(creation, *died.queues)
-        if found is None and names.HEADER_PREVIOUS in headers:
+            found = memory.last(creation, *died.queues, since=since)
+        if found is None and written and not refused_since(headers, since, surely=True):
             found = propagation.previous_attempt(headers, refused)
     if found is None:
         return None

@@ -17,6 +17,7 @@ from voxtrace.messaging.ledger import Ledger
 from voxtrace.messaging.propagation import Correlation, extract
 from voxtrace.messaging.route import transport
 
+_ATTEMPTED: Final = frozenset({names.HEADER_DEATHS, names.HEADER_PREVIOUS})
 _STRANGER: Final = {semconv.VOXTRACE_LINK_REASON: semconv.LINK_UNTRUSTED_SENDER}
 
 
@@ -60,24 +61,26 @@ def begin(
         headers = NONE
         telemetry.selection.note_stranger(creation)
     route = telemetry.routes.consumed(channel, method.exchange, method.routing_key, queue, operation)
-    links = _links(creation, current, correlation)
     redelivered = bool(getattr(method, "redelivered", False))
-    previous = history.previous_attempt(
-        telemetry.memory,
-        creation,
-        queue,
-        redelivered=redelivered,
-        headers=headers,
-        refused=telemetry.refuse,
-    )
-    if previous is not None:
-        links.append(previous)
+    links = _links(creation, current, correlation)
+    if redelivered or not headers.keys().isdisjoint(_ATTEMPTED):
+        previous = history.previous_attempt(
+            telemetry.memory,
+            creation,
+            queue,
+            redelivered=redelivered,
+            headers=headers,
+            refused=telemetry.refuse,
+        )
+        if previous is not None:
+            links.append(previous)
     started = time.time_ns() if started is None else started
     span = telemetry.tracer.start_span(
         route.span_name,
         parent,
         SpanKind.CLIENT if operation == names.RECEIVE else SpanKind.CONSUMER,
-        route.beginning,
+        # All at once: the SDK takes as long for a second call as for three more attributes.
+        {**route.beginning, **attributes.delivery(method, properties, headers)},
         links,
         started,
     )
@@ -98,16 +101,14 @@ def begin(
     with guarded("note a delivered message"):
         if not auto_ack:
             ledger.open(transport(channel), method.delivery_tag, delivery)
-        _describe(delivery, method, properties, headers)
+        _describe(delivery, method, properties)
         _report_wait(delivery, properties, headers, redelivered=redelivered, arrived=arrived)
     return delivery
 
 
-def _describe(delivery: Delivery, method: Any, properties: Any, headers: Mapping[Any, Any]) -> None:
+def _describe(delivery: Delivery, method: Any, properties: Any) -> None:
     telemetry, span, route = delivery.telemetry, delivery.span, delivery.route
     telemetry.consumed.add(1, route.measured, delivery.spanned)
-    if delivery.recorded:
-        span.set_attributes(attributes.delivery(method, properties, headers))
     if telemetry.former is not None:
         if delivery.recorded:
             telemetry.former.describe(span, route, method.exchange, method.routing_key, properties)

@@ -19,7 +19,7 @@ from voxtrace._guard import guarded
 from voxtrace.messaging import formats, names
 from voxtrace.messaging.baggage import Allowed
 from voxtrace.messaging.baggage import read as read_baggage
-from voxtrace.messaging.headers import MAX_HEADER_BYTES, Refused, bounded_text, refuse
+from voxtrace.messaging.headers import MAX_HEADER_BYTES, TABLES, Refused, bounded_text, refuse
 from voxtrace.messaging.tracecontext import read_traceparent, read_tracestate
 
 Correlation = Literal["parent", "link", "untrusted"]
@@ -65,7 +65,7 @@ def extract(
     base = _without_span(current)
     if untrusted is not strange(base):
         base = context.set_value(_STRANGE, untrusted, base)
-    if not headers or not isinstance(headers, Mapping):
+    if not headers or not isinstance(headers, TABLES):
         return base, None
     w3c = formats.w3c(propagate.get_global_textmap())
     if w3c is None:
@@ -82,10 +82,15 @@ def extract(
     return found, creation
 
 
-def previous_attempt(headers: object, refused: Refused | None = None) -> SpanContext | None:
-    """The span that processed a message before it was published again, if its headers name one."""
-    if not isinstance(headers, Mapping) or names.HEADER_PREVIOUS not in headers:
+def created(headers: Mapping[Any, Any]) -> SpanContext | None:
+    """The creation context that a message carries already, if it carries a valid one."""
+    if names.TRACEPARENT not in headers and formats.w3c(propagate.get_global_textmap()) is not None:
         return None
+    return extract(headers, Context(), "link")[1]
+
+
+def previous_attempt(headers: Mapping[Any, Any], refused: Refused | None = None) -> SpanContext | None:
+    """The span that processed a message before it was published again, if its headers name one."""
     text = bounded_text(headers, names.HEADER_PREVIOUS, MAX_HEADER_BYTES, refused)
     previous = None if text is None else read_traceparent(text)
     if text is not None and previous is None:

@@ -2,6 +2,7 @@
 
 import copy
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
@@ -13,9 +14,10 @@ from voxtrace._guard import guarded
 from voxtrace.messaging import attributes, failure
 from voxtrace.messaging.delivery import Delivery
 from voxtrace.messaging.destination import published_to
+from voxtrace.messaging.headers import headers_of
 from voxtrace.messaging.injection import inject
 from voxtrace.messaging.processing import Processing
-from voxtrace.messaging.propagation import distrusting, extract, strange, suppressed
+from voxtrace.messaging.propagation import created, distrusting, strange, suppressed
 from voxtrace.messaging.route import Route
 from voxtrace.messaging.telemetry import Telemetry, record
 
@@ -53,7 +55,7 @@ class Publication:
     @staticmethod
     def unmarked(properties: Any) -> Any:
         """A copy of `properties` with word for the channel below that this publish is not to be traced."""
-        copied = copy.copy(properties) if properties is not None else _no_properties()
+        copied = _copy(properties)
         copied._voxtrace_publication = False  # noqa: SLF001 - as `taken_from` removes
         return copied
 
@@ -110,28 +112,34 @@ def begin(
         if selection.excludes and selection.excludes_publish(exchange, routing_key):
             return None
         if telemetry.enabled and not suppressed(current):
-            Delivery.note_failure(current, getattr(properties, "headers", None))
+            headers = headers_of(properties)
+            Delivery.note_failure(current, headers)
             route = telemetry.routes.published(channel, exchange, routing_key)
-            begun = _start(telemetry, current, properties, route)
+            begun = _start(telemetry, current, properties, headers, route)
             if telemetry.former is not None and begun.span.is_recording():
                 telemetry.former.describe(begun.span, route, exchange, routing_key, properties)
             return begun
     return None
 
 
-def _start(telemetry: Telemetry, current: Context, properties: Any, route: Route) -> Publication:
-    copied = copy.copy(properties) if properties is not None else _no_properties()
-    parent, creation = _lineage(telemetry, copied.headers, current)
-    links = [] if creation is None else [Link(creation)]
+def _start(
+    telemetry: Telemetry, current: Context, properties: Any, headers: Mapping[Any, Any], route: Route
+) -> Publication:
+    copied = _copy(properties)
+    parent, creation = _lineage(telemetry, headers, current) if headers else (current, None)
     started = time.time_ns()
     span = telemetry.tracer.start_span(
-        route.span_name, parent, SpanKind.PRODUCER, route.beginning, links, started
+        route.span_name,
+        parent,
+        SpanKind.PRODUCER,
+        # All at once: the SDK takes as long for a second call as for three more attributes.
+        {**route.beginning, **attributes.message(properties)},
+        None if creation is None else (Link(creation),),
+        started,
     )
-    if span.is_recording():
-        span.set_attributes(attributes.message(properties))
     spanned = trace.set_span_in_context(span, parent)
     copied.headers = inject(
-        copied.headers,
+        headers,
         spanned,
         creation=creation,
         previous=None if creation is None else _previous(telemetry, current, creation),
@@ -147,18 +155,20 @@ def _start(telemetry: Telemetry, current: Context, properties: Any, route: Route
     )
 
 
-def _lineage(telemetry: Telemetry, headers: object, current: Context) -> tuple[Context, SpanContext | None]:
+def _lineage(
+    telemetry: Telemetry, headers: Mapping[Any, Any], current: Context
+) -> tuple[Context, SpanContext | None]:
     """
     The parent of a publish, and the creation context that its message has already, if it is published again.
 
     That one is the parent where no span is current. What a stranger sent starts anew when it is passed on.
     """
-    if not headers or strange(current):
+    creation = None if strange(current) else created(headers)
+    if creation is None:
         return current, None
-    _, creation = extract(headers, current, "link")
-    if creation is not None and telemetry.selection.is_strangers(creation):
+    if telemetry.selection.is_strangers(creation):
         return distrusting(current), None
-    if creation is None or trace.get_current_span(current).get_span_context().is_valid:
+    if trace.get_current_span(current).get_span_context().is_valid:
         return current, creation
     return trace.set_span_in_context(NonRecordingSpan(creation), current), creation
 
@@ -169,6 +179,18 @@ def _previous(telemetry: Telemetry, current: Context, creation: SpanContext) -> 
     if working is not None:
         return working.span_context
     return telemetry.memory.last(creation, "")
+
+
+def _copy(properties: Any) -> Any:
+    if properties is None:
+        return _no_properties()
+    cls: Any = type(properties)
+    if cls.__module__ != "pika.spec":
+        return copy.copy(properties)
+    # The same for what is known to be a plain object, in a fifth of the time.
+    copied = cls.__new__(cls)
+    vars(copied).update(vars(properties))
+    return copied
 
 
 def _no_properties() -> Any:

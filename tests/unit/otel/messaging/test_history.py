@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pika
@@ -16,10 +17,12 @@ from voxtrace.messaging import history
 from voxtrace.messaging.history import Deaths, Memory, deaths
 
 if TYPE_CHECKING:
-    from unit.otel.messaging.conftest import Seen, Wire
+    from unit.otel.messaging.conftest import Clock, Seen, Wire
 
 CREATION = f"00-{9:032x}-{8:016x}-01"
 PROCESS = "process speech:transcribe"
+SECOND = 1_000_000_000
+START = 1_700_000_000 * SECOND
 
 
 def death(queue: Any, reason: Any, count: Any = 1) -> dict[str, Any]:
@@ -191,6 +194,43 @@ def test_a_republished_message_names_the_attempt_before(wire: Wire, seen: Seen) 
     wire.blocking.basic_consume("transcribe", acknowledge, consumer_tag="consumer")
     wire.deliver(message(**{"voxtrace-previous": f"00-{9:032x}-{77:016x}-01"}))
     assert links(seen) == [[(8, None), (77, "previous_attempt")]]
+
+
+PUBLISHED_AGAIN = {"voxtrace-previous": f"00-{9:032x}-{77:016x}-01"}
+
+
+def test_what_was_published_again_is_later_than_what_is_remembered(
+    wire: Wire, seen: Seen, clock: Clock
+) -> None:
+    """A dead letter that keeps its x-death is linked to who sent it again, not to who refused it before."""
+    wire.blocking.basic_consume("transcribe", refuse, consumer_tag="consumer")
+    wire.deliver(message())
+    clock.advance(5)
+    died = {**death("transcribe", "rejected"), "time": datetime.fromtimestamp(START // SECOND, UTC)}
+    headers = {**PUBLISHED_AGAIN, "x-death": [died], "voxtrace-enqueued-at": clock() // 1_000_000}
+    wire.deliver(message(**headers), delivery_tag=2)
+    # And from then on the other way round.
+    clock.advance(5)
+    died["time"] += timedelta(seconds=5)
+    wire.deliver(message(**headers), delivery_tag=3)
+    assert links(seen)[1:] == [
+        [(8, None), (77, "previous_attempt")],
+        [(8, None), (3, "previous_attempt")],
+    ]
+
+
+@pytest.mark.parametrize(("after", "expected"), [(2, []), (0, [(77, "previous_attempt")])])
+def test_refused_by_others_since_a_message_has_no_known_attempt_before(
+    wire: Wire, seen: Seen, after: int, expected: list[Any]
+) -> None:
+    """What the publisher wrote is no longer the last attempt where x-death tells of a later one."""
+    wire.blocking.basic_consume("dead", acknowledge, consumer_tag="dead")
+    died = {**death("transcribe", "rejected"), "time": datetime.fromtimestamp(START // SECOND + after, UTC)}
+    sent = START // 1_000_000 + 500
+    wire.deliver(
+        message(**PUBLISHED_AGAIN, **{"x-death": [died], "voxtrace-enqueued-at": sent}), consumer_tag="dead"
+    )
+    assert links(seen) == [[(8, None), *expected]]
 
 
 @pytest.mark.parametrize("value", [b"x" * 9000, 7, ["00"], "00-zz", "", None, {"a": 1}])

@@ -51,8 +51,8 @@ def test_what_is_no_text_has_no_name(strange: Any) -> None:
     assert Routes().published(None, strange, strange).span_name == "publish amq.default"
 
 
-def test_a_consumers_sampler_sees_what_its_messages_have_in_common(wire: Wire, sampler: Remembering) -> None:
-    """System, operation, destination, broker and queue are known when the span is about to start."""
+def test_a_consumers_sampler_sees_the_message(wire: Wire, sampler: Remembering) -> None:
+    """What its messages have in common, and what is told of this one, is known when its span starts."""
     wire.blocking.basic_consume("transcribe", lambda *_: None, auto_ack=True, consumer_tag="consumer")
     wire.deliver()
     assert sampler.asked == [
@@ -65,6 +65,9 @@ def test_a_consumers_sampler_sees_what_its_messages_have_in_common(wire: Wire, s
             "server.address": "broker.test",
             "server.port": 5672,
             "voxtrace.messaging.queue.name": "transcribe",
+            "voxtrace.messaging.redelivered": False,
+            "voxtrace.messaging.delivery.attempt": 1,
+            "messaging.rabbitmq.message.delivery_tag": 1,
         }
     ]
 
