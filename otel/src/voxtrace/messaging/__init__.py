@@ -20,7 +20,8 @@ How to read the package, from the outside in:
 - `tracecontext`, `baggage`, `headers`, `formats`: the W3C formats as text, and what may be read.
 - `destination`, `attributes`, `names`: what things are called.
 - `failure`: what an error looks like on a span.
-- `telemetry`: the tracer and the instruments; `former`: what older conventions called things.
+- `telemetry`: the tracer and the instruments; `tally`: messages that are counted, not measured.
+- `former`: what older conventions called things.
 - `configuration`, `selection`, `hooks`: what may be chosen, and by whom; which queues; who else looks on.
 
 It needs the OpenTelemetry API and pika alone. A user's callback runs once, outside `voxtrace._guard`.

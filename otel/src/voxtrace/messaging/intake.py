@@ -108,7 +108,7 @@ def begin(
 
 def _describe(delivery: Delivery, method: Any, properties: Any) -> None:
     telemetry, span, route = delivery.telemetry, delivery.span, delivery.route
-    telemetry.consumed.add(1, route.measured, delivery.spanned)
+    telemetry.consumed.add(route.measured)
     if telemetry.former is not None:
         if delivery.recorded:
             telemetry.former.describe(span, route, method.exchange, method.routing_key, properties)

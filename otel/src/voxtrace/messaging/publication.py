@@ -92,7 +92,7 @@ class Publication:
                 elif error_type is not None:
                     self.fail(error_type)
                 measured = self.route.measured_with(self._error_type)
-                self.telemetry.sent.add(1, measured, self.context)
+                self.telemetry.sent.add(measured)
                 timed = self.route.timed_with(self._error_type)
                 record(self.telemetry.operation_duration, ended - self.started, timed, self.context)
                 if self.telemetry.former is not None:

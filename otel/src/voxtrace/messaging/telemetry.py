@@ -15,6 +15,7 @@ from voxtrace.messaging.former import Former
 from voxtrace.messaging.history import Memory
 from voxtrace.messaging.route import Attributes, Routes
 from voxtrace.messaging.selection import Selection
+from voxtrace.messaging.tally import Tally, tally
 
 _NANOSECONDS: Final = 1_000_000_000
 
@@ -34,9 +35,9 @@ class Telemetry:
     tracer: Tracer
     meter: Meter
     meter_provider: MeterProvider
-    sent: Counter
+    sent: Tally
     returned: Counter
-    consumed: Counter
+    consumed: Tally
     operation_duration: Histogram
     process_duration: Histogram
     wait_duration: Histogram
@@ -73,14 +74,12 @@ def build(
         tracer=trace.get_tracer("voxtrace.messaging", version, tracer_provider, semconv.SCHEMA_URL),
         meter=meter,
         meter_provider=provider,
-        sent=meter.create_counter(
-            semconv.METRIC_SENT_MESSAGES, "{message}", "Messages a producer tried to send."
-        ),
+        sent=tally(provider, meter, semconv.METRIC_SENT_MESSAGES, "Messages a producer tried to send."),
         returned=meter.create_counter(
             semconv.METRIC_RETURNED_MESSAGES, "{message}", "Mandatory messages that the broker sent back."
         ),
-        consumed=meter.create_counter(
-            semconv.METRIC_CONSUMED_MESSAGES, "{message}", "Messages delivered to a consumer."
+        consumed=tally(
+            provider, meter, semconv.METRIC_CONSUMED_MESSAGES, "Messages delivered to a consumer."
         ),
         operation_duration=_histogram(
             meter,
