@@ -34,10 +34,11 @@ def inject(
     A `creation` context that they carry already stays; `previous` names the span that publishes them again.
     """
     copy: dict[str, Any] = dict(headers) if headers else {}
-    if strange(current):
+    estranged = strange(current)
+    if estranged:
         creation = None
-    if copy:
-        _clear(copy, current, creation)
+    if not copy.keys().isdisjoint(_PROPAGATED):
+        _clear(copy, creation, estranged=estranged)
     w3c = formats.w3c(propagate.get_global_textmap())
     if w3c is None:
         with guarded("write trace context into a message's headers"):
@@ -50,9 +51,9 @@ def inject(
     return copy
 
 
-def _clear(copy: dict[str, Any], current: Context, creation: SpanContext | None) -> None:
+def _clear(copy: dict[str, Any], creation: SpanContext | None, *, estranged: bool) -> None:
     """Takes out of a message's headers what must not go with it again."""
-    if strange(current):
+    if estranged:
         for name in _PROPAGATED:
             copy.pop(name, None)
     elif creation is None:

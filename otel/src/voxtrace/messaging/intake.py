@@ -136,17 +136,13 @@ def _report_wait(
     waited = wait.measure(headers, delivery.started, arrived)
     if waited is None:
         return
-    spanned = delivery.recorded and telemetry.configuration.wait_spans
-    # A message that continues no trace has none but the one that starts here.
-    continued = trace.get_current_span(delivery.parent).get_span_context().is_valid
-    wait.report(
-        telemetry,
-        waited,
-        route=route,
-        parent=delivery.parent if spanned and continued else delivery.spanned,
-        message_id=getattr(properties, "message_id", None),
-        spanned=spanned,
-    )
+    if delivery.recorded and telemetry.configuration.wait_spans:
+        # A message that continues no trace has none but the one that starts here.
+        continued = trace.get_current_span(delivery.parent).get_span_context().is_valid
+        parent = delivery.parent if continued else delivery.spanned
+        wait.report(telemetry, waited, route, parent, message_id=getattr(properties, "message_id", None))
+    else:
+        wait.record_alone(telemetry, waited, route, delivery.spanned)
 
 
 def _links(creation: SpanContext | None, current: Context, correlation: Correlation) -> list[Link]:

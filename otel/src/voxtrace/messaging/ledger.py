@@ -81,7 +81,10 @@ class Ledger:
             with self._lock:
                 unsettled = self._channels.get(channel)
                 if unsettled:
-                    taken = [unsettled.pop(tag) for tag in _tags(unsettled, delivery_tag, multiple)]
+                    if multiple:
+                        taken = [unsettled.pop(tag) for tag in _tags(unsettled, delivery_tag, multiple)]
+                    elif delivery_tag in unsettled:
+                        taken = [unsettled.pop(delivery_tag)]
                 # Under the lock that handing over takes too: a message is noted where it belongs now.
                 owners = [delivery.owner for delivery in taken]
             for owner in owners:

@@ -114,11 +114,15 @@ def _w3c(
     untrusted: bool,
 ) -> tuple[Context, SpanContext | None]:
     left, creation = MAX_HEADER_BYTES, None
-    traceparent = bounded_text(headers, names.TRACEPARENT, left, refused) if w3c.spans else None
+    traceparent = None
+    if w3c.spans and names.TRACEPARENT in headers:
+        traceparent = bounded_text(headers, names.TRACEPARENT, left, refused)
     if traceparent is not None:
         left -= len(traceparent)
         state = None
-        tracestate = None if untrusted else bounded_text(headers, names.TRACESTATE, left, refused)
+        tracestate = None
+        if names.TRACESTATE in headers and not untrusted:
+            tracestate = bounded_text(headers, names.TRACESTATE, left, refused)
         if tracestate is not None:
             left -= len(tracestate)
             state = read_tracestate(tracestate)
@@ -127,7 +131,7 @@ def _w3c(
         creation = read_traceparent(traceparent, state)
         if creation is None:
             refuse(refused, names.TRACEPARENT, "syntax")
-    if w3c.baggage and not untrusted:
+    if w3c.baggage and names.BAGGAGE in headers and not untrusted:
         text = bounded_text(headers, names.BAGGAGE, left, refused)
         if text is not None:
             base, complete = read_baggage(text, base, allowed)

@@ -91,12 +91,15 @@ class Publication:
                     self._error_type = failure.mark_exception(self.span, error)
                 elif error_type is not None:
                     self.fail(error_type)
-                measured = self.route.measured_with(self._error_type)
-                self.telemetry.sent.add(measured)
-                timed = self.route.timed_with(self._error_type)
-                record(self.telemetry.operation_duration, ended - self.started, timed, self.context)
-                if self.telemetry.former is not None:
-                    self.telemetry.former.published(ended - self.started, measured, self.context)
+                telemetry, route, measured = self.telemetry, self.route, self.route.measured
+                timed = route.timed
+                if self._error_type is not None:
+                    measured = route.measured_with(self._error_type)
+                    timed = route.timed_with(self._error_type)
+                telemetry.sent.add(measured)
+                record(telemetry.operation_duration, ended - self.started, timed, self.context)
+                if telemetry.former is not None:
+                    telemetry.former.published(ended - self.started, measured, self.context)
             finally:
                 self._ended = True
                 self.span.end(ended)
@@ -108,17 +111,19 @@ def begin(
     """Starts a publish; None where it is not to be traced."""
     with guarded("start the span of a publish"):
         current = context.get_current()
+        if not telemetry.enabled or suppressed(current):
+            return None
         selection = telemetry.selection
         if selection.excludes and selection.excludes_publish(exchange, routing_key):
             return None
-        if telemetry.enabled and not suppressed(current):
-            headers = headers_of(properties)
+        headers = headers_of(properties)
+        if headers:
             Delivery.note_failure(current, headers)
-            route = telemetry.routes.published(channel, exchange, routing_key)
-            begun = _start(telemetry, current, properties, headers, route)
-            if telemetry.former is not None and begun.span.is_recording():
-                telemetry.former.describe(begun.span, route, exchange, routing_key, properties)
-            return begun
+        route = telemetry.routes.published(channel, exchange, routing_key)
+        begun = _start(telemetry, current, properties, headers, route)
+        if telemetry.former is not None and begun.span.is_recording():
+            telemetry.former.describe(begun.span, route, exchange, routing_key, properties)
+        return begun
     return None
 
 

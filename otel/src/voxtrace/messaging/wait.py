@@ -54,11 +54,13 @@ def measure(headers: Mapping[Any, Any], delivered: int, arrived: int | None = No
     latest = delivered if arrived is None or arrived > delivered else arrived
     start, source = 0, ""
     for its_source, header in names.WAIT_SOURCES.items():
+        if header not in headers:
+            continue
         sent = (header_int(headers, header) or 0) * 1_000_000
         # A message that is published again may still carry what a broker wrote into it the time before.
         if sent > start and delivered - sent <= MAX_WAIT_NS:
             start, source = sent, its_source
-    if not start or refused_since(headers, start):
+    if not start or (names.HEADER_DEATHS in headers and refused_since(headers, start)):
         return None
     return Wait(
         start=min(start, latest),
@@ -72,21 +74,12 @@ def measure(headers: Mapping[Any, Any], delivered: int, arrived: int | None = No
 def report(
     telemetry: Telemetry,
     wait: Wait,
-    *,
     route: Route,
     parent: Context,
+    *,
     message_id: object = None,
-    spanned: bool = True,
 ) -> None:
-    """
-    Writes the wait as a measurement, and as a span of the past under `parent`.
-
-    Without the span (`spanned`) the measurement's exemplar leads to the one in `parent`.
-    """
-    measured = route.waiting.timed[wait.source]
-    if not spanned:
-        record(telemetry.wait_duration, wait.end - wait.start, measured, parent)
-        return
+    """Writes the wait as a measurement, and as a span of the past under `parent`."""
     span = telemetry.tracer.start_span(
         route.waiting.span_name,
         parent,
@@ -96,10 +89,14 @@ def report(
         wait.start,
     )
     try:
-        context = trace.set_span_in_context(span, parent)
-        record(telemetry.wait_duration, wait.end - wait.start, measured, context)
+        record_alone(telemetry, wait, route, trace.set_span_in_context(span, parent))
     finally:
         span.end(wait.end)
+
+
+def record_alone(telemetry: Telemetry, wait: Wait, route: Route, context: Context) -> None:
+    """Writes the wait as a measurement, whose exemplar leads to the span in `context`."""
+    record(telemetry.wait_duration, wait.end - wait.start, route.waiting.timed[wait.source], context)
 
 
 def report_prefetch(
