@@ -23,10 +23,9 @@ class Delivery(Processing):
         strange: Whether its sender is a stranger, whose headers tell nothing.
         creation: The context the message was created in, if it says so.
         remarks: What its headers say about an earlier failure.
-        owner: What its settlement is noted on: the delivery itself, or the batch it was handed to.
     """
 
-    __slots__ = ("creation", "owner", "remarks", "strange", "tag")
+    __slots__ = ("_batch", "creation", "remarks", "strange", "tag")
 
     def __init__(
         self,
@@ -50,7 +49,16 @@ class Delivery(Processing):
         self.strange = strange
         self.creation = creation
         self.remarks = remarks
-        self.owner: Processing = self
+        self._batch: Processing | None = None
+
+    @property
+    def owner(self) -> Processing:
+        """What its settlement is noted on: the delivery itself, or the batch it was handed to."""
+        return self._batch or self
+
+    @owner.setter
+    def owner(self, batch: Processing) -> None:
+        self._batch = batch
 
     @staticmethod
     def note_failure(current: Context, headers: Mapping[Any, Any]) -> None:

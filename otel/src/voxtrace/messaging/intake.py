@@ -1,7 +1,6 @@
 """A message comes into a consumer's hands: its span starts, and what came before is told."""
 
 import time
-from collections.abc import Mapping
 from typing import Any, Final
 
 from opentelemetry import trace
@@ -12,6 +11,7 @@ from voxtrace import semconv
 from voxtrace._guard import guarded
 from voxtrace.messaging import attributes, failure, history, names, wait
 from voxtrace.messaging.delivery import Delivery
+from voxtrace.messaging.former import Former
 from voxtrace.messaging.headers import NONE, headers_of
 from voxtrace.messaging.ledger import Ledger
 from voxtrace.messaging.propagation import Correlation, extract
@@ -101,44 +101,34 @@ def begin(
     with guarded("note a delivered message"):
         if not auto_ack:
             ledger.open(transport(channel), method.delivery_tag, delivery)
-        _describe(delivery, method, properties)
-        _report_wait(delivery, properties, headers, redelivered=redelivered, arrived=arrived)
+        telemetry.consumed.add(route.measured)
+        if telemetry.former is not None:
+            _describe_formerly(telemetry.former, delivery, method, properties)
+        if operation == names.RECEIVE:
+            # Who publishes it again will have no span of this message around.
+            delivery.remember()
+        if arrived is not None:
+            wait.report_prefetch(telemetry, arrived, started, route=route, context=delivery.spanned)
+        # A redelivered message was in a consumer's hands since; when it came back only the broker knows.
+        waited = None if redelivered else wait.measure(headers, started, arrived)
+        if waited is not None:
+            _report(waited, delivery, properties)
     return delivery
 
 
-def _describe(delivery: Delivery, method: Any, properties: Any) -> None:
-    telemetry, span, route = delivery.telemetry, delivery.span, delivery.route
-    telemetry.consumed.add(route.measured)
-    if telemetry.former is not None:
-        if delivery.recorded:
-            telemetry.former.describe(span, route, method.exchange, method.routing_key, properties)
-        if route.operation == names.PROCESS:
-            telemetry.former.processed(route.measured, delivery.spanned)
-    if route.operation == names.RECEIVE:
-        # Who publishes it again will have no span of this message around.
-        delivery.remember()
+def _describe_formerly(former: Former, delivery: Delivery, method: Any, properties: Any) -> None:
+    span, route = delivery.span, delivery.route
+    if delivery.recorded:
+        former.describe(span, route, method.exchange, method.routing_key, properties)
+    if route.operation == names.PROCESS:
+        former.processed(route.measured, delivery.spanned)
 
 
-def _report_wait(
-    delivery: Delivery,
-    properties: Any,
-    headers: Mapping[Any, Any],
-    *,
-    redelivered: bool,
-    arrived: int | None,
-) -> None:
+def _report(waited: wait.Wait, delivery: Delivery, properties: Any) -> None:
     telemetry, route = delivery.telemetry, delivery.route
-    if arrived is not None:
-        wait.report_prefetch(telemetry, arrived, delivery.started, route=route, context=delivery.spanned)
-    # A redelivered message was in a consumer's hands meanwhile; when it came back only the broker knows.
-    if redelivered:
-        return
-    waited = wait.measure(headers, delivery.started, arrived)
-    if waited is None:
-        return
     if delivery.recorded and telemetry.configuration.wait_spans:
         # A message that continues no trace has none but the one that starts here.
-        continued = trace.get_current_span(delivery.parent).get_span_context().is_valid
+        continued = trace.get_current_span(delivery.parent) is not trace.INVALID_SPAN
         parent = delivery.parent if continued else delivery.spanned
         wait.report(telemetry, waited, route, parent, message_id=getattr(properties, "message_id", None))
     else:

@@ -158,16 +158,16 @@ class Processing:
         return False
 
     def _end(self, outcome: str | BaseException | None) -> None:
-        telemetry = self.telemetry
+        telemetry, route = self.telemetry, self.route
         ended = max(time.time_ns(), self.started)
         try:
-            if self.route.operation == names.RECEIVE:
-                measured = self.route.timed_with(self._error_type)
+            if route.operation == names.RECEIVE:
+                measured = route.timed_with(self._error_type)
                 record(telemetry.operation_duration, ended - self.started, measured, self.spanned)
                 if telemetry.former is not None:
                     telemetry.former.received(ended - self.started, measured, self.spanned)
             else:
-                measured = self.route.measured_with(self._error_type)
+                measured = route.measured_with(self._error_type)
                 record(telemetry.process_duration, ended - self.started, measured, self.spanned)
         finally:
             self._finish(outcome, ended)

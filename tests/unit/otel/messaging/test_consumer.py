@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from typing import TYPE_CHECKING, Any
 
 import pika
@@ -376,3 +378,17 @@ def test_a_callback_that_is_none_is_pikas_to_refuse(wire: Wire) -> None:
     """A mistake in calling pika raises what pika raises."""
     with pytest.raises(TypeError, match="on_message_callback"):
         wire.blocking.basic_consume("q", None)
+
+
+def test_a_settled_message_is_freed_at_once(wire: Wire, instrumented: PikaInstrumentor, clock: Clock) -> None:
+    """Nothing of a message is left for the garbage collector, which would stop the program for it."""
+    deliveries = instrumented._instrumentation.ledger.deliveries
+    wire.blocking.basic_consume("transcribe", lambda *_: None, consumer_tag="consumer")
+    gc.disable()
+    try:
+        wire.deliver(message(clock))
+        (delivery,) = map(weakref.ref, deliveries())
+        wire.blocking.basic_ack(1)
+        assert delivery() is None
+    finally:
+        gc.enable()
