@@ -10,7 +10,7 @@ from opentelemetry.context import Context
 
 from voxtrace._guard import guarded
 from voxtrace.messaging import arrival, hooks, intake, names
-from voxtrace.messaging.delivery import Delivery
+from voxtrace.messaging.delivery import Delivery, Passing
 from voxtrace.messaging.ledger import Ledger
 from voxtrace.messaging.propagation import Correlation, suppressed
 from voxtrace.messaging.telemetry import Telemetry
@@ -53,7 +53,9 @@ class Consumer:
 
         return on_message
 
-    def begin(self, channel: Any, method: Any, properties: Any, body: Any = None) -> Delivery | None:
+    def begin(
+        self, channel: Any, method: Any, properties: Any, body: Any = None
+    ) -> Delivery | Passing | None:
         """Starts the span of a message; None where it is not to be traced."""
         with guarded("start the span of a delivered message"):
             arrived = arrival.take(method)
@@ -67,9 +69,10 @@ class Consumer:
         """Writes the span of a call that got a message; None where it is not to be traced."""
         with guarded("write the span of a message that was got"):
             delivery = self._begin(current, channel, method, properties, body, names.RECEIVE, started, None)
-            if delivery is not None:
-                # What becomes of the message is told by its settlement, for which it stays in the ledger.
-                delivery.abandon()
+            if not isinstance(delivery, Delivery):
+                return None
+            # What becomes of the message is told by its settlement, for which it stays in the ledger.
+            delivery.abandon()
             return delivery
         return None
 
@@ -83,7 +86,7 @@ class Consumer:
         operation: str,
         started: int | None,
         arrived: int | None,
-    ) -> Delivery | None:
+    ) -> Delivery | Passing | None:
         selection = self.telemetry.selection
         if selection.excludes and selection.excludes_exchange(method.exchange):
             return None
@@ -102,7 +105,8 @@ class Consumer:
             started=started,
             arrived=arrived,
         )
-        self._show(delivery, method, properties, body)
+        if isinstance(delivery, Delivery):
+            self._show(delivery, method, properties, body)
         return delivery
 
     def _show(self, delivery: Delivery, method: Any, properties: Any, body: Any) -> None:

@@ -14,6 +14,21 @@ from voxtrace.messaging.route import Route
 from voxtrace.messaging.telemetry import Telemetry
 
 
+class Passing:
+    """A message of which nothing is kept, neither span nor measurement: it has its context and no more."""
+
+    __slots__ = ("context",)
+
+    def __init__(self, context: Context) -> None:
+        self.context = context
+
+    def returned(self) -> None:
+        """Nobody wants to know."""
+
+    def raised(self, error: BaseException) -> None:
+        """Nobody wants to know."""
+
+
 class Delivery(Processing):
     """
     One delivered message, whose span ends once its callback is done and it is settled.

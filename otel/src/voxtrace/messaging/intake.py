@@ -1,6 +1,7 @@
 """A message comes into a consumer's hands: its span starts, and what came before is told."""
 
 import time
+from collections.abc import Mapping
 from typing import Any, Final
 
 from opentelemetry import trace
@@ -10,7 +11,7 @@ from opentelemetry.trace import Link, SpanContext, SpanKind
 from voxtrace import semconv
 from voxtrace._guard import guarded
 from voxtrace.messaging import attributes, failure, history, names, wait
-from voxtrace.messaging.delivery import Delivery
+from voxtrace.messaging.delivery import Delivery, Passing
 from voxtrace.messaging.former import Former
 from voxtrace.messaging.headers import NONE, headers_of
 from voxtrace.messaging.ledger import Ledger
@@ -34,9 +35,11 @@ def begin(
     correlation: Correlation = "parent",
     started: int | None = None,
     arrived: int | None = None,
-) -> Delivery:
+) -> Delivery | Passing:
     """
     Starts the span of a message, and notes the message in the ledger unless it needs no settlement.
+
+    Where the span is not sampled and nobody takes measurements, the message just passes.
 
     Args:
         ledger: Where its settlement will be looked for.
@@ -84,6 +87,8 @@ def begin(
         links,
         started,
     )
+    if not telemetry.measuring and operation == names.PROCESS and not span.is_recording():
+        return Passing(trace.set_span_in_context(span, parent))
     delivery = Delivery(
         telemetry,
         span,
@@ -101,19 +106,33 @@ def begin(
     with guarded("note a delivered message"):
         if not auto_ack:
             ledger.open(transport(channel), method.delivery_tag, delivery)
-        telemetry.consumed.add(route.measured)
-        if telemetry.former is not None:
-            _describe_formerly(telemetry.former, delivery, method, properties)
-        if operation == names.RECEIVE:
-            # Who publishes it again will have no span of this message around.
-            delivery.remember()
-        if arrived is not None:
-            wait.report_prefetch(telemetry, arrived, started, route=route, context=delivery.spanned)
-        # A redelivered message was in a consumer's hands since; when it came back only the broker knows.
-        waited = None if redelivered else wait.measure(headers, started, arrived)
-        if waited is not None:
-            _report(waited, delivery, properties)
+        _note(delivery, method, properties, headers, redelivered=redelivered, arrived=arrived)
     return delivery
+
+
+def _note(
+    delivery: Delivery,
+    method: Any,
+    properties: Any,
+    headers: Mapping[Any, Any],
+    *,
+    redelivered: bool,
+    arrived: int | None,
+) -> None:
+    telemetry, route = delivery.telemetry, delivery.route
+    if telemetry.measuring:
+        telemetry.consumed.add(route.measured)
+        if arrived is not None:
+            wait.report_prefetch(telemetry, arrived, delivery.started, route=route, context=delivery.spanned)
+    if telemetry.former is not None:
+        _describe_formerly(telemetry.former, delivery, method, properties)
+    if route.operation == names.RECEIVE:
+        # Who publishes it again will have no span of this message around.
+        delivery.remember()
+    # A redelivered message was in a consumer's hands since; when it came back only the broker knows.
+    waited = None if redelivered else wait.measure(headers, delivery.started, arrived)
+    if waited is not None:
+        _report(waited, delivery, properties)
 
 
 def _describe_formerly(former: Former, delivery: Delivery, method: Any, properties: Any) -> None:

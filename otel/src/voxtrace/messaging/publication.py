@@ -91,18 +91,20 @@ class Publication:
                     self._error_type = failure.mark_exception(self.span, error)
                 elif error_type is not None:
                     self.fail(error_type)
-                telemetry, route, measured = self.telemetry, self.route, self.route.measured
-                timed = route.timed
-                if self._error_type is not None:
-                    measured = route.measured_with(self._error_type)
-                    timed = route.timed_with(self._error_type)
-                telemetry.sent.add(measured)
-                record(telemetry.operation_duration, ended - self.started, timed, self.context)
-                if telemetry.former is not None:
-                    telemetry.former.published(ended - self.started, measured, self.context)
+                if self.telemetry.measuring:
+                    self._measure(ended - self.started)
             finally:
                 self._ended = True
                 self.span.end(ended)
+
+    def _measure(self, nanoseconds: int) -> None:
+        telemetry = self.telemetry
+        measured = self.route.measured_with(self._error_type)
+        telemetry.sent.add(measured)
+        timed = self.route.timed_with(self._error_type)
+        record(telemetry.operation_duration, nanoseconds, timed, self.context)
+        if telemetry.former is not None:
+            telemetry.former.published(nanoseconds, measured, self.context)
 
 
 def begin(

@@ -10,7 +10,7 @@ from opentelemetry import context
 
 from voxtrace._guard import guarded
 from voxtrace.messaging.consumer import Consumer, OnMessage, consumer_of, pikas_own
-from voxtrace.messaging.delivery import Delivery
+from voxtrace.messaging.delivery import Delivery, Passing
 from voxtrace.messaging.ledger import Ledger
 from voxtrace.messaging.telemetry import Telemetry
 
@@ -20,8 +20,8 @@ Method = Callable[..., Any]
 class Step:
     """The body of a loop over `consume()` at one message: its context is current while the body runs."""
 
-    def __init__(self, delivery: Delivery) -> None:
-        self._delivery: Delivery | None = delivery
+    def __init__(self, delivery: Delivery | Passing) -> None:
+        self._delivery: Delivery | Passing | None = delivery
         self._before = context.get_current()
         self._inside = delivery.context
         context.attach(self._inside)

@@ -132,7 +132,8 @@ def _settled(  # noqa: PLR0917 - what pika's methods take, on the way of every m
         with guarded("report a settlement"):
             wanted = ledger.telemetry.configuration.settle_spans
             shown = wanted == "all" or (wanted == "failures" and verdict is not _DONE)
-            _report(verdict, settled, multiple, started, ended, None, shown=shown)
+            if shown or ledger.telemetry.measuring:
+                _report(verdict, settled, multiple, started, ended, None, shown=shown)
 
 
 def _failed(  # noqa: PLR0917 - as above

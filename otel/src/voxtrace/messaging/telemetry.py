@@ -49,9 +49,17 @@ class Telemetry:
     enabled: bool = True
     routes: Routes = field(default_factory=Routes)
     memory: Memory = field(default_factory=Memory)
+    _measuring: bool = False
 
     def __post_init__(self) -> None:
         self.selection = Selection(self.configuration)
+
+    @property
+    def measuring(self) -> bool:
+        """Whether anybody takes measurements; a program may say who does at any time, and says it once."""
+        if not self._measuring:
+            self._measuring = _takes(self.meter_provider) or _takes(metrics.get_meter_provider())
+        return self._measuring
 
     def refuse(self, header: str, reason: str) -> None:
         """Counts a header that is not believed: its `type`, `size` or `syntax` is wrong."""
@@ -116,6 +124,11 @@ def _histogram(meter: Meter, name: str, description: str) -> Histogram:
     return meter.create_histogram(
         name, "s", description, explicit_bucket_boundaries_advisory=semconv.DURATION_BUCKETS
     )
+
+
+def _takes(provider: MeterProvider) -> bool:
+    """False for what the API has in place of a provider."""
+    return not type(provider).__module__.startswith("opentelemetry.metrics")
 
 
 def _version() -> str:
