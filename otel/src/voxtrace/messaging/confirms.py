@@ -99,8 +99,16 @@ class Confirms:
         # Weak, so that a channel nobody closed can still be collected.
         self._channels: WeakKeyDictionary[Any, Unanswered] = WeakKeyDictionary()
 
-    def number(self, channel: Any, publication: Publication | None) -> Unanswered | None:
-        """What is unanswered on `channel`, if something may be, with `publication` the last."""
+    def number(self, channel: Any, publication: Publication | None, *, returnable: bool) -> Unanswered | None:
+        """
+        What is unanswered on `channel`, if something may be, with `publication` the last.
+
+        A message that is `returnable` may come back even where the broker confirms none.
+        """
+        if returnable:
+            self.watch(channel)
+        elif not self._channels:
+            return None
         unanswered = self._find(channel)
         if unanswered is not None:
             unanswered.sent(publication)

@@ -85,10 +85,10 @@ def sending(telemetry: Telemetry, confirms: Confirms) -> Callable[[Method], Meth
                 begun = _begin(telemetry, channel, exchange, routing_key, body, properties, args, kwargs)
             else:
                 begun = confirms.take_over(channel, above) if above else None
-            if _mandatory(args, kwargs):
-                confirms.watch(channel)
-            numbered = confirms.number(channel, begun)
+            numbered = confirms.number(channel, begun, returnable=_mandatory(args, kwargs))
             if begun is None:
+                if numbered is None:
+                    return original(channel, exchange, routing_key, body, properties, *args, **kwargs)
                 return _untraced(
                     numbered, original, channel, exchange, routing_key, body, properties, *args, **kwargs
                 )
@@ -124,7 +124,7 @@ def _begin(  # noqa: PLR0917 - what pika's method takes
 ) -> Publication | None:
     begun = begin(telemetry, channel, exchange, routing_key, properties)
     hook = telemetry.configuration.publish_hook
-    if begun is not None and hook is not None:
+    if hook is not None and begun is not None:
         token = context.attach(begun.context)
         try:
             publish = exchange, routing_key, _mandatory(args, kwargs)
@@ -138,12 +138,11 @@ def _mandatory(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
     return bool(args[0] if args else kwargs.get("mandatory"))
 
 
-def _untraced(numbered: Unanswered | None, original: Method, *args: Any, **kwargs: Any) -> Any:
+def _untraced(numbered: Unanswered, original: Method, *args: Any, **kwargs: Any) -> Any:
     try:
         return original(*args, **kwargs)
     except BaseException:
-        if numbered is not None:
-            numbered.unsent()
+        numbered.unsent()
         raise
 
 
