@@ -11,10 +11,12 @@ from contextlib import contextmanager
 from opentelemetry import context as otel_context
 from opentelemetry import trace
 from opentelemetry.baggage.propagation import W3CBaggagePropagator
+from opentelemetry.context import Context
 from opentelemetry.propagators.composite import CompositePropagator
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from voxtrace._guard import guarded
+from voxtrace._w3c import extraction
 
 __all__ = ["attached", "capture", "trace_id"]
 
@@ -22,7 +24,7 @@ _w3c = CompositePropagator([TraceContextTextMapPropagator(), W3CBaggagePropagato
 
 
 def capture() -> dict[str, str]:
-    """Return the current context as W3C headers; empty when there is no trace."""
+    """Return the current context as W3C headers; empty when there is no trace. They have 8 KiB together."""
     carrier: dict[str, str] = {}
     if trace.get_current_span().get_span_context().is_valid:
         with guarded("capture the current context"):
@@ -40,10 +42,7 @@ def attached(carrier: Mapping[str, str]) -> Iterator[None]:
     """
     context = otel_context.get_current()
     with guarded("read a captured context"):
-        # A stored row may have been edited: the propagators expect text and trip over the rest.
-        stored: Iterable[tuple[object, object]] = carrier.items()
-        headers = {k.lower(): v for k, v in stored if isinstance(k, str) and isinstance(v, str)}
-        context = _w3c.extract(headers, context)
+        context = _continued(carrier, context)
     token = otel_context.attach(context)
     try:
         yield
@@ -55,3 +54,13 @@ def trace_id() -> str | None:
     """Return the id of the current trace as 32 hex digits, or None outside a trace."""
     context = trace.get_current_span().get_span_context()
     return trace.format_trace_id(context.trace_id) if context.is_valid else None
+
+
+def _continued(carrier: Mapping[str, str], context: Context) -> Context:
+    # A stored row may have been edited.
+    stored: Iterable[tuple[object, object]] = carrier.items()
+    headers = {name.lower(): value for name, value in stored if isinstance(name, str)}
+    context, captured = extraction.extract(headers, context)
+    if captured is None:
+        return context
+    return trace.set_span_in_context(trace.NonRecordingSpan(captured), context)

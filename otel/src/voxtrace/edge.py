@@ -25,6 +25,7 @@ from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type:
 from wrapt import register_post_import_hook
 
 from voxtrace._guard import guarded, report
+from voxtrace._w3c.text import BAGGAGE, TRACESTATE, harmless
 from voxtrace.semconv import LINK_UNTRUSTED_SENDER, VOXTRACE_LINK_REASON
 
 if TYPE_CHECKING:
@@ -139,8 +140,7 @@ class _Edge:
                 self._stacks[app] = _adopt(app, {**self._options, "server_request_hook": self._on_request})
             if self._stacks[app] is not None:
                 admitted = {**scope, _MARK: None}
-                if (scope.get("client") or (None,))[0] not in self._senders:
-                    _turn_away(admitted)
+                _screen(admitted, trusted=(scope.get("client") or (None,))[0] in self._senders)
         return admitted
 
     def _on_request(self, span: trace.Span, scope: "Scope") -> None:
@@ -196,25 +196,38 @@ def _put_back(application: Any, ours: Any, original: Any) -> None:
         application.__call__ = original
 
 
-def _turn_away(scope: "Scope") -> None:
-    """Take the trace context out of the headers that telemetry sees, and keep it as a link."""
+def _screen(scope: "Scope", *, trusted: bool) -> None:
+    """
+    Take a stranger's trace context out of the headers that telemetry sees, and keep it as a link.
+
+    What a propagator would be slow to read goes in any case: a trusted proxy passes on what strangers send.
+    """
     fields = {name.lower().encode() for name in propagate.get_global_textmap().fields}
     headers = scope["headers"]
-    believed = [(name, value) for name, value in headers if name.lower() not in fields]
+    believed, claims = [], {}
+    for name, value in headers:
+        if name.lower() not in fields:
+            believed.append((name, value))
+        elif harmless(text := value.decode("latin-1")):
+            if trusted:
+                believed.append((name, value))
+            else:
+                claims[name.lower().decode("latin-1")] = text
     if len(believed) == len(headers):
         return
-    claims = {
-        name.lower().decode("latin-1"): value.decode("latin-1")
-        for name, value in headers
-        if name.lower() in fields
-    }
-    claims.pop("baggage", None)
     scope["headers"] = believed
     scope[_HEADERS] = headers
+    if not trusted:
+        _link(scope, claims)
+
+
+def _link(scope: "Scope", claims: dict[str, str]) -> None:
+    for name in (BAGGAGE, TRACESTATE):  # the sender's text is not kept, so it is not read
+        claims.pop(name, None)
     with guarded("link an outside trace"):
         said = trace.get_current_span(propagate.extract(claims, Context())).get_span_context()
         if said.is_valid:
-            # Without the trace state, which is text of the sender's choice.
+            # Without a trace state, which another format may have: it is text of the sender's choice.
             scope[_MARK] = trace.SpanContext(
                 said.trace_id, said.span_id, is_remote=True, trace_flags=said.trace_flags
             )

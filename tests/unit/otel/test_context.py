@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, cast
 
 import pytest
@@ -56,6 +57,36 @@ def test_baggage_travels_along(telemetry: CapturedTelemetry) -> None:
     with context.attached(carrier):
         assert baggage.get_baggage("tenant") == "blue"
     assert baggage.get_baggage("tenant") is None
+
+
+def test_no_text_of_a_stored_row_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    """What is wrong with a carrier is passed over, and the rest of it used."""
+    carrier = {
+        "traceparent": f"00-{1:032x}-{2:016x}-01",
+        "tracestate": "SPAM",
+        "baggage": "SPAM,tenant=blue",
+    }
+    with context.attached(carrier):
+        assert context.trace_id() == f"{1:032x}"
+        assert baggage.get_all() == {"tenant": "blue"}
+    assert caplog.messages == []
+
+
+@pytest.mark.parametrize("name", ["traceparent", "baggage"])
+def test_the_time_to_read_a_carrier_grows_with_its_length(name: str) -> None:
+    """A run of blanks, where the API's propagators take quadratic time, is read in one pass."""
+
+    def duration(length: int) -> float:
+        carrier = {name: f"00-{1:032x}-{2:016x}-01-" + " " * length + "\n\nx"}
+        started = time.process_time_ns()
+        for _ in range(20):
+            with context.attached(carrier):
+                pass
+        return time.process_time_ns() - started
+
+    # The least of a few: another process may take the time of one.
+    short, long = (min(duration(length) for _ in range(5)) for length in (500, 8000))
+    assert long < 64 * short, "sixteen times the blanks, and as much time squared"
 
 
 @pytest.mark.parametrize(

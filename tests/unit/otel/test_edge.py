@@ -12,7 +12,10 @@ import httpx
 import pytest
 from fastapi import FastAPI, Request
 from fastapi.responses import PlainTextResponse
-from opentelemetry import baggage
+from opentelemetry import baggage, propagate
+from opentelemetry.context import Context
+from opentelemetry.propagators.textmap import default_getter
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from voxtrace import context
 from voxtrace.edge import FastAPIInstrumentor, TrustedSenders
@@ -28,6 +31,7 @@ TRACE = 0xDEADBEEFDEADBEEFDEADBEEFDEADBEEF
 SPAN = 0x00F067AA0BA902B7
 SAMPLED = {"traceparent": f"00-{TRACE:032x}-{SPAN:016x}-01"}
 HIDDEN = {"traceparent": f"00-{TRACE:032x}-{SPAN:016x}-00"}
+FIELDS = ("baggage", "traceparent", "tracestate", "x-other")
 LINK = {"trace": TRACE, "span": SPAN, "voxtrace.link.reason": "untrusted_sender"}
 
 
@@ -148,6 +152,40 @@ def test_malformed_context_is_harmless(
     """Whatever stands in the headers, the request is answered and is a root without links."""
     assert site.get(peer=peer, headers=headers).status_code == 200
     assert _server_span(telemetry) == {"name": "GET /upload", "trace": 1}
+
+
+@pytest.mark.parametrize(
+    "value", ["x" * 8193, "a" + " " * 64 + "=1", "a" + "\t" * 64 + "=1"], ids=["long", "blanks", "tabs"]
+)
+@pytest.mark.parametrize("peer", [STRANGER, COLLEAGUE], ids=["stranger", "colleague"])
+def test_what_takes_long_to_read_is_not_read(
+    site: Site, monkeypatch: pytest.MonkeyPatch, peer: Any, value: str
+) -> None:
+    """Neither 8 KiB nor a run of blanks reaches a propagator, whoever sent it; the application gets them."""
+    read: list[str] = []
+
+    class Reading(TraceContextTextMapPropagator):
+        def extract(self, carrier: Any, context: Any = None, getter: Any = default_getter) -> Context:
+            read.extend(text for field in FIELDS for text in getter.get(carrier, field) or ())
+            return Context()
+
+        @property
+        def fields(self) -> set[str]:
+            return set(FIELDS)
+
+    monkeypatch.setattr(propagate, "_HTTP_TEXT_FORMAT", Reading())
+    sent = dict.fromkeys(FIELDS, value)
+    seen = site.get(peer=peer, headers={**sent, "x-own": "short"}).json()["headers"]
+    assert read == []
+    assert {name: seen[name] for name in sent} == sent
+    site.get(peer=peer, headers=SAMPLED)
+    assert read == [SAMPLED["traceparent"]]
+
+
+def test_no_text_of_strangers_is_logged(site: Site, caplog: pytest.LogCaptureFixture) -> None:
+    """A stranger's trace state and baggage are not even read, so that nobody complains about them."""
+    assert site.get(headers={**SAMPLED, "tracestate": "SPAM", "baggage": "SPAM"}).status_code == 200
+    assert caplog.messages == []
 
 
 @pytest.mark.parametrize(("peer", "expected"), [(STRANGER, {}), (None, {}), (COLLEAGUE, {"tenant": "blue"})])

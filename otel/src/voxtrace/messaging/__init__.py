@@ -17,7 +17,7 @@ How to read the package, from the outside in:
 - `history`: dead-letterings, and the attempt before.
 - `route`: what all messages on one way have in common.
 - `propagation`, `injection`: trace context out of AMQP headers and into them; hostile headers end here.
-- `tracecontext`, `baggage`, `headers`, `formats`: the W3C formats as text, and what may be read.
+- `headers`, `formats`: what may be read, and whether it is in W3C formats, as `voxtrace._w3c` knows them.
 - `destination`, `attributes`, `names`: what things are called.
 - `failure`: what an error looks like on a span.
 - `telemetry`: the tracer and the instruments; `tally`: messages that are counted, not measured.

@@ -12,8 +12,9 @@ from typing import Any, Final
 from opentelemetry.trace import Link, SpanContext
 
 from voxtrace import semconv
+from voxtrace._w3c.text import Refused
 from voxtrace.messaging import names, propagation
-from voxtrace.messaging.headers import Refused, header_int
+from voxtrace.messaging.headers import header_int
 from voxtrace.messaging.route import Attributes
 
 MAX_REMEMBERED: Final = 10_000

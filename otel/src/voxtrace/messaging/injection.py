@@ -9,13 +9,13 @@ from opentelemetry.context import Context
 from opentelemetry.trace import SpanContext
 
 from voxtrace._guard import guarded, report
+from voxtrace._w3c.baggage import Allowed
+from voxtrace._w3c.baggage import read as read_baggage
+from voxtrace._w3c.baggage import write as write_baggage
+from voxtrace._w3c.text import MAX_HEADER_BYTES, bounded_text
+from voxtrace._w3c.tracecontext import write_traceparent
 from voxtrace.messaging import formats, names
-from voxtrace.messaging.baggage import Allowed
-from voxtrace.messaging.baggage import read as read_baggage
-from voxtrace.messaging.baggage import write as write_baggage
-from voxtrace.messaging.headers import MAX_HEADER_BYTES, bounded_text
 from voxtrace.messaging.propagation import strange
-from voxtrace.messaging.tracecontext import write_traceparent
 
 _PROPAGATED: Final = (names.TRACEPARENT, names.TRACESTATE, names.BAGGAGE, names.HEADER_PREVIOUS)
 

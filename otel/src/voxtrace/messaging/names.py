@@ -2,11 +2,13 @@
 
 from typing import Final
 
+from voxtrace._w3c import text
+
 SYSTEM: Final = "rabbitmq"
 
-TRACEPARENT: Final = "traceparent"
-TRACESTATE: Final = "tracestate"
-BAGGAGE: Final = "baggage"
+TRACEPARENT: Final = text.TRACEPARENT
+TRACESTATE: Final = text.TRACESTATE
+BAGGAGE: Final = text.BAGGAGE
 HEADER_PREVIOUS: Final = "voxtrace-previous"
 """The span that processed a message before it was published again, in the form of a traceparent."""
 HEADER_ENQUEUED_AT: Final = "voxtrace-enqueued-at"

@@ -5,7 +5,6 @@ Nothing here trusts them: only text of bounded size is read, what a propagator r
 not believed is counted.
 """
 
-import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, Literal
 
@@ -16,18 +15,17 @@ from opentelemetry.context import _SUPPRESS_INSTRUMENTATION_KEY, Context
 from opentelemetry.trace import NonRecordingSpan, SpanContext
 
 from voxtrace._guard import guarded
+from voxtrace._w3c import extraction
+from voxtrace._w3c.baggage import Allowed
+from voxtrace._w3c.text import MAX_HEADER_BYTES, Refused, bounded_text, harmless, refuse
+from voxtrace._w3c.tracecontext import read_traceparent
 from voxtrace.messaging import formats, names
-from voxtrace.messaging.baggage import Allowed
-from voxtrace.messaging.baggage import read as read_baggage
-from voxtrace.messaging.headers import MAX_HEADER_BYTES, TABLES, Refused, bounded_text, refuse
-from voxtrace.messaging.tracecontext import read_traceparent, read_tracestate
+from voxtrace.messaging.headers import TABLES
 
 Correlation = Literal["parent", "link", "untrusted"]
 """How a message's context is taken: continued, linked with its baggage kept, or linked and no more."""
 
 _SUPPRESS_PLAIN: Final = "suppress_instrumentation"
-# The API's propagators take quadratic time over a run of blanks: 0.3 s for 8 KiB.
-_HOSTILE: Final = re.compile("[ \t]{64}")
 _STRANGE: Final = "voxtrace-messaging-untrusted"
 
 
@@ -71,7 +69,15 @@ def extract(
     if w3c is None:
         found, creation = _other(headers, base, allowed, refused)
     else:
-        found, creation = _w3c(headers, base, w3c, allowed, refused, untrusted=untrusted)
+        found, creation = extraction.extract(
+            headers,
+            base,
+            spans=w3c.spans,
+            baggage=w3c.baggage,
+            untrusted=untrusted,
+            allowed=allowed,
+            refused=refused,
+        )
     if creation is None:
         return base if untrusted else found, None
     if correlation == "parent":
@@ -104,42 +110,6 @@ def _without_span(current: Context) -> Context:
     return trace.set_span_in_context(trace.INVALID_SPAN, current)
 
 
-def _w3c(
-    headers: Mapping[Any, Any],
-    base: Context,
-    w3c: formats.W3C,
-    allowed: Allowed | None,
-    refused: Refused | None,
-    *,
-    untrusted: bool,
-) -> tuple[Context, SpanContext | None]:
-    left, creation = MAX_HEADER_BYTES, None
-    traceparent = None
-    if w3c.spans and names.TRACEPARENT in headers:
-        traceparent = bounded_text(headers, names.TRACEPARENT, left, refused)
-    if traceparent is not None:
-        left -= len(traceparent)
-        state = None
-        tracestate = None
-        if names.TRACESTATE in headers and not untrusted:
-            tracestate = bounded_text(headers, names.TRACESTATE, left, refused)
-        if tracestate is not None:
-            left -= len(tracestate)
-            state = read_tracestate(tracestate)
-            if state is None:
-                refuse(refused, names.TRACESTATE, "syntax")
-        creation = read_traceparent(traceparent, state)
-        if creation is None:
-            refuse(refused, names.TRACEPARENT, "syntax")
-    if w3c.baggage and names.BAGGAGE in headers and not untrusted:
-        text = bounded_text(headers, names.BAGGAGE, left, refused)
-        if text is not None:
-            base, complete = read_baggage(text, base, allowed)
-            if not complete:
-                refuse(refused, names.BAGGAGE, "syntax")
-    return base, creation
-
-
 def _other(
     headers: Mapping[Any, Any], base: Context, allowed: Allowed | None, refused: Refused | None
 ) -> tuple[Context, SpanContext | None]:
@@ -164,7 +134,7 @@ def _carrier(headers: Mapping[Any, Any], fields: Iterable[str], refused: Refused
         text = bounded_text(headers, name, left, told)
         if text is None:
             continue
-        if _HOSTILE.search(text):
+        if not harmless(text):
             refuse(told, name, "syntax")
             continue
         left -= len(text)
