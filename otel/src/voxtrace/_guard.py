@@ -17,7 +17,11 @@ _reported: set[tuple[str, type[BaseException]]] = set()
 
 
 class guarded:  # noqa: N801  # reads as a verb at the call: `with guarded("start a span")`
-    """Swallow and report once whatever our own code inside the block raises."""
+    """
+    Swallow and report once whatever our own code inside the block raises.
+
+    Entering and leaving it are calls: where every message passes, `try` and `report` do the same for nothing.
+    """
 
     __slots__ = ("_action",)
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 from opentelemetry import context
 from opentelemetry.context import Context
 
-from voxtrace._guard import guarded
+from voxtrace._guard import guarded, report
 from voxtrace.messaging import arrival, hooks, intake, names
 from voxtrace.messaging.delivery import Delivery, Passing
 from voxtrace.messaging.ledger import Ledger
@@ -57,10 +57,12 @@ class Consumer:
         self, channel: Any, method: Any, properties: Any, body: Any = None
     ) -> Delivery | Passing | None:
         """Starts the span of a message; None where it is not to be traced."""
-        with guarded("start the span of a delivered message"):
+        try:
             arrived = arrival.take(method)
             current = Context() if self.detached else context.get_current()
             return self._begin(current, channel, method, properties, body, names.PROCESS, None, arrived)
+        except Exception as error:  # noqa: BLE001 - as `guarded` does
+            report("start the span of a delivered message", error)
         return None
 
     def received(  # noqa: PLR0917 - a callback's arguments, and two more

@@ -9,7 +9,7 @@ from opentelemetry.context import Context
 from opentelemetry.trace import Link, SpanContext, SpanKind
 
 from voxtrace import semconv
-from voxtrace._guard import guarded
+from voxtrace._guard import report
 from voxtrace.messaging import attributes, failure, history, names, wait
 from voxtrace.messaging.delivery import Delivery, Passing
 from voxtrace.messaging.former import Former
@@ -103,10 +103,12 @@ def begin(
         remarks=remarks,
     )
     # Guarded apart: a span that was started must be handed on, to be ended.
-    with guarded("note a delivered message"):
+    try:
         if not auto_ack:
             ledger.open(transport(channel), method.delivery_tag, delivery)
         _note(delivery, method, properties, headers, redelivered=redelivered, arrived=arrived)
+    except Exception as error:  # noqa: BLE001 - as `guarded` does
+        report("note a delivered message", error)
     return delivery
 
 

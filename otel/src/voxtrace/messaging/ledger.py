@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary, WeakSet
 
-from voxtrace._guard import guarded
+from voxtrace._guard import guarded, report
 from voxtrace.messaging import failure, in_flight, names
 from voxtrace.messaging.delivery import Delivery
 from voxtrace.messaging.telemetry import Telemetry
@@ -77,7 +77,7 @@ class Ledger:
     ) -> list[Delivery]:
         """Settles what `find` finds, and answers it."""
         taken: list[Delivery] = []
-        with guarded("note a settlement"):
+        try:
             with self._lock:
                 unsettled = self._channels.get(channel)
                 if unsettled:
@@ -89,6 +89,8 @@ class Ledger:
                 owners = [delivery.owner for delivery in taken]
             for owner in owners:
                 owner.settle(settlement, error_type)
+        except Exception as error:  # noqa: BLE001 - as `guarded` does
+            report("note a settlement", error)
         return taken
 
     def abandon(self) -> None:

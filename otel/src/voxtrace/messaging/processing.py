@@ -9,7 +9,7 @@ from opentelemetry.context import Context
 from opentelemetry.trace import Span, SpanContext
 
 from voxtrace import semconv
-from voxtrace._guard import guarded
+from voxtrace._guard import guarded, report
 from voxtrace.messaging import failure, names
 from voxtrace.messaging.hooks import Respond  # noqa: TC001 - as its neighbours
 from voxtrace.messaging.route import Route
@@ -96,12 +96,14 @@ class Processing:
 
     def returned(self) -> None:
         """Says that the code is done; the span stays open while a message is unsettled."""
-        with guarded("end the span of a processed message"):
+        try:
             with self._lock:
                 self._done = True
                 over = self._over()
             if over:
                 self._end(self.settlement)
+        except Exception as error:  # noqa: BLE001 - as `guarded` does
+            report("end the span of a processed message", error)
 
     def raised(self, error: BaseException) -> None:
         """Says that the code raised, which ends the span whatever becomes of the messages."""
@@ -115,7 +117,7 @@ class Processing:
 
     def settle(self, settlement: str, error_type: str | None = None) -> None:
         """Says what became of a message."""
-        with guarded("end the span of a settled message"):
+        try:
             with self._lock:
                 if not self._unsettled:
                     return
@@ -128,6 +130,8 @@ class Processing:
                 over = self._over()
             if over:
                 self._end(self.settlement)
+        except Exception as error:  # noqa: BLE001 - as `guarded` does
+            report("end the span of a settled message", error)
 
     def fail(self, error_type: str) -> None:
         """Says that the work failed, though nothing was raised; the first failure names it."""
@@ -166,7 +170,7 @@ class Processing:
                 record(telemetry.operation_duration, ended - self.started, measured, self.spanned)
                 if telemetry.former is not None:
                     telemetry.former.received(ended - self.started, measured, self.spanned)
-            else:
+            elif telemetry.measuring:
                 measured = route.measured_with(self._error_type)
                 record(telemetry.process_duration, ended - self.started, measured, self.spanned)
         finally:

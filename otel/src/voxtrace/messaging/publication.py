@@ -10,7 +10,7 @@ from opentelemetry import context, trace
 from opentelemetry.context import Context
 from opentelemetry.trace import Link, NonRecordingSpan, Span, SpanContext, SpanKind
 
-from voxtrace._guard import guarded
+from voxtrace._guard import report
 from voxtrace.messaging import attributes, failure
 from voxtrace.messaging.delivery import Delivery
 from voxtrace.messaging.destination import published_to
@@ -82,7 +82,7 @@ class Publication:
 
     def finish(self, error: BaseException | None = None, error_type: str | None = None) -> None:
         """Ends the span, as an error if pika raised or the broker refused, and counts the message."""
-        with guarded("end the span of a publish"):
+        try:
             if self._ended:
                 return
             ended = max(time.time_ns(), self.started)
@@ -96,6 +96,8 @@ class Publication:
             finally:
                 self._ended = True
                 self.span.end(ended)
+        except Exception as ours:  # noqa: BLE001 - as `guarded` does
+            report("end the span of a publish", ours)
 
     def _measure(self, nanoseconds: int) -> None:
         telemetry = self.telemetry
@@ -111,7 +113,7 @@ def begin(
     telemetry: Telemetry, channel: Any, exchange: Any, routing_key: Any, properties: Any
 ) -> Publication | None:
     """Starts a publish; None where it is not to be traced."""
-    with guarded("start the span of a publish"):
+    try:
         current = context.get_current()
         if not telemetry.enabled or suppressed(current):
             return None
@@ -125,8 +127,11 @@ def begin(
         begun = _start(telemetry, current, properties, headers, route)
         if telemetry.former is not None and begun.span.is_recording():
             telemetry.former.describe(begun.span, route, exchange, routing_key, properties)
+    except Exception as error:  # noqa: BLE001 - as `guarded` does
+        report("start the span of a publish", error)
+        return None
+    else:
         return begun
-    return None
 
 
 def _start(

@@ -9,7 +9,7 @@ from opentelemetry import context, trace
 from opentelemetry.trace import Link, SpanKind
 
 from voxtrace import semconv
-from voxtrace._guard import guarded
+from voxtrace._guard import guarded, report
 from voxtrace.messaging import failure, names
 from voxtrace.messaging.delivery import Delivery
 from voxtrace.messaging.ledger import Ledger
@@ -129,11 +129,13 @@ def _settled(  # noqa: PLR0917 - what pika's methods take, on the way of every m
         channel, delivery_tag, verdict.settlement, multiple=multiple, error_type=verdict.error_type
     )
     if settled:
-        with guarded("report a settlement"):
+        try:
             wanted = ledger.telemetry.configuration.settle_spans
             shown = wanted == "all" or (wanted == "failures" and verdict is not _DONE)
             if shown or ledger.telemetry.measuring:
                 _report(verdict, settled, multiple, started, ended, None, shown=shown)
+        except Exception as error:  # noqa: BLE001 - as `guarded` does
+            report("report a settlement", error)
 
 
 def _failed(  # noqa: PLR0917 - as above
