@@ -107,7 +107,9 @@ class Consumer:
             started=started,
             arrived=arrived,
         )
-        if isinstance(delivery, Delivery):
+        configuration = self.telemetry.configuration
+        hooked = configuration.process_hook is not None or configuration.response_hook is not None
+        if hooked and isinstance(delivery, Delivery):
             self._show(delivery, method, properties, body)
         return delivery
 

@@ -87,7 +87,7 @@ def begin(
         links,
         started,
     )
-    if not telemetry.measuring and operation == names.PROCESS and not span.is_recording():
+    if not telemetry.look(started) and operation == names.PROCESS and not span.is_recording():
         return Passing(trace.set_span_in_context(span, parent))
     delivery = Delivery(
         telemetry,

@@ -35,7 +35,10 @@ class Ledger:
     def open(self, channel: Any, delivery_tag: int, delivery: Delivery) -> None:
         """Notes a delivery on pika's callback-style `channel`."""
         with self._lock:
-            self._of(channel)[delivery_tag] = delivery
+            unsettled = self._channels.get(channel)
+            if unsettled is None:
+                unsettled = self._of(channel)
+            unsettled[delivery_tag] = delivery
 
     def watch(self, channel: Any) -> None:
         """

@@ -140,6 +140,7 @@ def _start(
     copied = _copy(properties)
     parent, creation = _lineage(telemetry, headers, current) if headers else (current, None)
     started = time.time_ns()
+    telemetry.look(started)
     span = telemetry.tracer.start_span(
         route.span_name,
         parent,

@@ -30,6 +30,7 @@ class Telemetry:
         former: What is emitted under the names of older conventions too; None where only the new are wanted.
         memory: The attempts at messages that may come again.
         meter_provider: Who collects the measurements.
+        measuring: Whether somebody does, as far as was asked.
     """
 
     tracer: Tracer
@@ -49,17 +50,22 @@ class Telemetry:
     enabled: bool = True
     routes: Routes = field(default_factory=Routes)
     memory: Memory = field(default_factory=Memory)
-    _measuring: bool = False
+    measuring: bool = False
+    _looked: int = 0
 
     def __post_init__(self) -> None:
         self.selection = Selection(self.configuration)
 
-    @property
-    def measuring(self) -> bool:
-        """Whether anybody takes measurements; a program may say who does at any time, and says it once."""
-        if not self._measuring:
-            self._measuring = _takes(self.meter_provider) or _takes(metrics.get_meter_provider())
-        return self._measuring
+    def look(self, now: int) -> bool:
+        """
+        Whether anybody takes measurements, `now` being the time in ns.
+
+        A program may say who does after it said who takes spans; it is asked once a second until it has.
+        """
+        if not self.measuring and not 0 <= now - self._looked < _NANOSECONDS:
+            self._looked = now
+            self.measuring = _takes(self.meter_provider) or _takes(metrics.get_meter_provider())
+        return self.measuring
 
     def refuse(self, header: str, reason: str) -> None:
         """Counts a header that is not believed: its `type`, `size` or `syntax` is wrong."""

@@ -89,7 +89,8 @@ def report(
         wait.start,
     )
     try:
-        record_alone(telemetry, wait, route, trace.set_span_in_context(span, parent))
+        if telemetry.measuring:
+            record_alone(telemetry, wait, route, trace.set_span_in_context(span, parent))
     finally:
         span.end(wait.end)
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from opentelemetry.sdk.trace import TracerProvider
 
-    from unit.otel.messaging.conftest import Remembering, Seen
+    from unit.otel.messaging.conftest import Clock, Remembering, Seen
 
 TRACEPARENT = f"00-{9:032x}-{8:016x}-00"
 
@@ -74,14 +74,17 @@ def test_its_callbacks_errors_are_the_programs(unmeasured: PikaInstrumentor) -> 
 
 
 def test_it_is_measured_from_the_moment_that_somebody_does(
-    unmeasured: PikaInstrumentor, monkeypatch: pytest.MonkeyPatch
+    unmeasured: PikaInstrumentor, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A program may set its meter provider after its instrumentation."""
-    telemetry = unmeasured._instrumentation.telemetry
-    assert not telemetry.measuring
+    """A program may set its meter provider after its instrumentation; it is asked for it once a second."""
+    wire = Wire()
+    take(wire, lambda *_: None)
     meters = MeterProvider([InMemoryMetricReader()], shutdown_on_exit=False)
     monkeypatch.setattr(metrics, "get_meter_provider", lambda: meters)
-    assert telemetry.measuring
-    take(Wire(), lambda *_: None)
-    assert len(unmeasured._instrumentation.ledger.deliveries()) == 1
+    seconds = []
+    for tag in (2, 3):
+        wire.deliver(pika.BasicProperties(headers={"traceparent": TRACEPARENT}), delivery_tag=tag)
+        seconds.append(len(unmeasured._instrumentation.ledger.deliveries()))
+        clock.advance(1)
+    assert seconds == [0, 1]
     meters.shutdown()
