@@ -5,6 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+import floor
 from opentelemetry.instrumentation.pika import PikaInstrumentor as Upstream
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
@@ -23,7 +24,9 @@ class Variant(StrEnum):
     NONE = "none"
     UPSTREAM = "upstream"
     UPSTREAM_UNSAMPLED = "upstream-unsampled"
+    FLOOR = "floor"
     TRACING = "tracing"
+    WITHOUT_WAITS = "without-wait-spans"
     ALL_SIGNALS = "all-signals"
     UNSAMPLED = "unsampled"
 
@@ -42,8 +45,12 @@ def switch_on(variant: Variant) -> None:
             Upstream().instrument(tracer_provider=_tracer_provider(ALWAYS_ON))
         case Variant.UPSTREAM_UNSAMPLED:
             Upstream().instrument(tracer_provider=_tracer_provider(ALWAYS_OFF))
+        case Variant.FLOOR:
+            floor.instrument(_tracer_provider(ALWAYS_ON))
         case Variant.TRACING:
             Ours().instrument(tracer_provider=_tracer_provider(ALWAYS_ON))
+        case Variant.WITHOUT_WAITS:
+            Ours().instrument(tracer_provider=_tracer_provider(ALWAYS_ON), wait_spans=False)
         case Variant.ALL_SIGNALS:
             meter_provider = MeterProvider([InMemoryMetricReader()], shutdown_on_exit=False)
             Ours().instrument(tracer_provider=_tracer_provider(ALWAYS_ON), meter_provider=meter_provider)
