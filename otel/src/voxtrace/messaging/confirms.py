@@ -77,7 +77,7 @@ class Unanswered:
             publication.finish(error_type=error_type)
 
     def returned(self, method: Any, properties: Any, error_type: str) -> None:
-        """Marks the publish that came back; its confirm, which follows, ends it."""
+        """Marks the first publish that may have come back; its confirm, which follows, ends it."""
         for publication in self._numbered.values():
             if publication.is_of(method, properties):
                 publication.fail(error_type)

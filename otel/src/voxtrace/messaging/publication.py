@@ -11,7 +11,7 @@ from opentelemetry.context import Context
 from opentelemetry.trace import Link, NonRecordingSpan, Span, SpanContext, SpanKind
 
 from voxtrace._guard import report
-from voxtrace.messaging import attributes, failure
+from voxtrace.messaging import attributes, failure, names
 from voxtrace.messaging.delivery import Delivery
 from voxtrace.messaging.destination import published_to
 from voxtrace.messaging.headers import headers_of
@@ -22,6 +22,8 @@ from voxtrace.messaging.route import Route
 from voxtrace.messaging.telemetry import Telemetry, record
 
 _MARK: Final = "_voxtrace_publication"
+# The headers that hardly two publishes share; the broker sends them back as they were.
+_TELLING: Final = (names.TRACEPARENT, names.HEADER_ENQUEUED_AT)
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -68,10 +70,13 @@ class Publication:
         return publication
 
     def is_of(self, method: Any, properties: Any) -> bool:
-        """True if a message the broker sent back is this one, as far as can be told."""
-        ours, theirs = ((p.headers or {}).get("traceparent") for p in (self.properties, properties))
-        if isinstance(ours, str):
-            return theirs == ours
+        """True if a message the broker sent back may be this one, and this one did not come back before."""
+        if self._error_type is not None:
+            return False
+        # One that is published again carries the creation context of its first time.
+        ours, theirs = (p.headers or {} for p in (self.properties, properties))
+        if any(ours.get(name) != theirs.get(name) for name in _TELLING):
+            return False
         return published_to(method.exchange, method.routing_key) == self.route.destination
 
     def fail(self, error_type: str) -> None:

@@ -108,6 +108,37 @@ def test_returns_are_told_apart_without_headers(
     assert [outcome[2] for outcome in outcomes(seen)] == ["UNSET", "ERROR"]
 
 
+@pytest.mark.parametrize(
+    ("routing_key", "later", "sent_back", "statuses"),
+    [
+        ("nowhere", 0, [1], ["UNSET", "ERROR"]),
+        ("transcribe", 1, [1], ["UNSET", "ERROR"]),
+        ("transcribe", 0, [0, 1], ["ERROR", "ERROR"]),
+    ],
+    ids=["destination", "time", "order"],
+)
+def test_returns_of_one_message_published_twice_are_told_apart(
+    *,
+    wire: Wire,
+    seen: Seen,
+    clock: Clock,
+    answers: list[str],
+    routing_key: str,
+    later: int,
+    sent_back: list[int],
+    statuses: list[str],
+) -> None:
+    """Both carry one creation context; the destination, the time of enqueueing and the order tell which."""
+    again = pika.BasicProperties(headers={"traceparent": f"00-{9:032x}-{8:016x}-01"})
+    publish(wire.channel, 1, mandatory=True, properties=again)
+    clock.advance(later)
+    wire.channel.basic_publish("speech", routing_key, b"", again, mandatory=True)
+    for number in sent_back:
+        wire.send_back(number)
+    wire.answer(Basic.Ack(2, multiple=True))
+    assert [outcome[2] for outcome in outcomes(seen)] == statuses
+
+
 @pytest.mark.parametrize("blocking", [True, False])
 def test_returns_are_counted(wire: Wire, seen: Seen, blocking: bool) -> None:
     """Without confirms the publish is over when its message comes back: that is counted."""
