@@ -14,7 +14,15 @@ from typing import Any
 
 import pytest
 
-from contract.messaging import test_consume, test_instrument, test_publish, test_pull, test_settle, test_story
+from contract.messaging import (
+    test_consume,
+    test_context,
+    test_instrument,
+    test_publish,
+    test_pull,
+    test_settle,
+    test_story,
+)
 from contract.messaging.bench import Bench
 
 FIRST = "0.25b1"
@@ -48,7 +56,7 @@ def _hostile(header: str) -> Callable[[Bench], None]:
 
 
 def _suppressed(*, traced: bool) -> Callable[[Bench], None]:
-    return functools.partial(test_consume.test_a_suppressed_consumer_is_untraced, traced=traced)
+    return functools.partial(test_context.test_a_suppressed_consumer_is_untraced, traced=traced)
 
 
 def _dup(bench: Bench) -> None:
@@ -153,7 +161,7 @@ GAPS: tuple[Gap, ...] = (
     ),
     Gap(
         gap="What surrounds the consumer (baggage, values, the current span) is dropped",
-        scenario=test_consume.test_what_surrounds_the_consumer_stays,
+        scenario=test_context.test_what_surrounds_the_consumer_stays,
         adapter="blocking",
         since="0.33b0",
         reason=r"^the surrounding context was dropped",
@@ -237,7 +245,7 @@ GAPS: tuple[Gap, ...] = (
     ),
     Gap(
         gap="consume() loses the message's baggage",
-        scenario=test_consume.test_baggage_reaches_the_work,
+        scenario=test_context.test_baggage_reaches_the_work,
         adapter="generator",
         since="0.46b0",
         reason=r"^the baggage did not arrive",

@@ -19,6 +19,7 @@ from pika.adapters.blocking_connection import BlockingChannel
 from pika.callback import CallbackManager
 from pika.channel import Channel
 
+from voxtrace import _guard
 from voxtrace.messaging import PikaInstrumentor
 
 if TYPE_CHECKING:
@@ -28,8 +29,11 @@ if TYPE_CHECKING:
     from opentelemetry.trace import Link, SpanKind, TraceState
     from opentelemetry.util.types import Attributes
 
+    Trace = Callable[..., "Wire"]
+
 SECOND = 1_000_000_000
 START = 1_700_000_000 * SECOND
+CREATION = f"00-{9:032x}-{8:016x}-01"
 
 
 class Counting(IdGenerator):
@@ -272,3 +276,34 @@ def instrumented(
 def wire(instrumented: PikaInstrumentor) -> Wire:
     """A traced channel."""
     return Wire()
+
+
+@pytest.fixture
+def traced(
+    clock: Clock, seen: Seen, provider: TracerProvider, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Trace]:
+    """Pika traced with the test's options."""
+    monkeypatch.setattr(_guard, "_reported", set())
+    instrumentor = PikaInstrumentor()
+    meters = MeterProvider([seen.reader], shutdown_on_exit=False)
+
+    def traced(**options: Any) -> Wire:
+        instrumentor.instrument(tracer_provider=provider, meter_provider=meters, **options)
+        return Wire()
+
+    yield traced
+    instrumentor.uninstrument()
+    meters.shutdown()
+
+
+def sent(clock: Clock, **headers: Any) -> pika.BasicProperties:
+    """A message that was sent a second ago in another trace."""
+    enqueued = clock.now // 1_000_000 - 1000
+    return pika.BasicProperties(
+        headers={"traceparent": CREATION, "voxtrace-enqueued-at": enqueued, **headers}
+    )
+
+
+def consume(wire: Wire, work: Callable[..., Any] = lambda *_: None, queue: str = "transcribe") -> None:
+    """Consume without acknowledging."""
+    wire.blocking.basic_consume(queue, work, auto_ack=True, consumer_tag="consumer")
