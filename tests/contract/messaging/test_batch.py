@@ -48,3 +48,34 @@ def test_a_batch_is_one_span_with_a_link_to_each_message(bench: Bench) -> None:
     assert working.attributes["voxtrace.messaging.settlement"] == "ack"
     others = [found for found in bench.taken(queue) if found.context.span_id != number]
     assert len(others) == 3, "the messages' own spans did not end"
+
+
+def test_batches_follow_one_another_within_a_prefetch(bench: Bench) -> None:
+    """With a prefetch of three, six messages are two batches: the next one comes when the last is settled."""
+    queue, channel = bench.queue(), bench.channel()
+    sender = bench.open()
+    for number in range(6):
+        sender.publish(queue, str(number).encode())
+    collected: list[Any] = []
+    batches: list[list[bytes]] = []
+
+    def collect(*message: Any) -> None:
+        collected.append(message)
+        if len(collected) == 3:
+            with batch(collected):
+                batches.append([body for *_, body in collected])
+                channel.basic_ack(message[1].delivery_tag, multiple=True)
+            collected.clear()
+
+    channel.basic_qos(prefetch_count=3)
+    channel.basic_consume(queue, collect)
+    bench.run(channel, lambda: len(batches) == 2)
+    assert batches == [[b"0", b"1", b"2"], [b"3", b"4", b"5"]]
+    published = [found.context.span_id for found in bench.produced(queue)]
+    working = [span for span in bench.taken(queue) if "messaging.batch.message_count" in span.attributes]
+    assert [
+        ([link.context.span_id for link in span.links], span.attributes["voxtrace.messaging.settlement"])
+        for span in working
+    ] == [(published[:3], "ack"), (published[3:], "ack")]
+    channel.close()
+    assert bench.channel().queue_declare(queue, passive=True).method.message_count == 0

@@ -8,6 +8,7 @@ import pika
 import pytest
 
 from unit.otel.messaging.conftest import Clock, Seen, Wire
+from voxtrace.testing import InMemoryBroker
 
 PROCESS = "process speech:transcribe"
 
@@ -23,6 +24,10 @@ def acknowledge(channel: Any, method: Any, _properties: Any, _body: Any) -> None
         ({}, False, 1),
         # A classic queue does not count.
         ({}, True, 2),
+        # A quorum queue counts from 0 on.
+        ({"x-delivery-count": 0}, False, 1),
+        ({"x-delivery-count": 1}, True, 2),
+        ({"x-delivery-count": 0}, True, 2),
         ({"x-attempt": 3}, False, 3),
         ({"x-attempt": 3, "x-delivery-count": 2}, True, 5),
         ({"x-attempt": "3", "x-delivery-count": True}, False, 1),
@@ -39,6 +44,25 @@ def test_attempts_are_counted(
     attributes = seen.named(PROCESS)["attributes"]
     assert attributes["voxtrace.messaging.delivery.attempt"] == attempt
     assert attributes["voxtrace.messaging.redelivered"] is redelivered
+
+
+@pytest.mark.usefixtures("instrumented")
+def test_attempts_at_a_quorum_queue_are_counted_by_get(seen: Seen) -> None:
+    """The first message got says that it was delivered 0 times before: that is attempt 1."""
+    channel = InMemoryBroker().channel()
+    channel.queue_declare("transcribe", durable=True, arguments={"x-queue-type": "quorum"})
+    channel.basic_publish("", "transcribe", b"body")
+    for _ in range(3):
+        method, _, _ = channel.basic_get("transcribe")
+        channel.basic_nack(method.delivery_tag)
+    assert [
+        (
+            span["attributes"]["voxtrace.messaging.delivery.count"],
+            span["attributes"]["voxtrace.messaging.delivery.attempt"],
+        )
+        for span in seen.spans()
+        if span["name"] == "receive transcribe"
+    ] == [(0, 1), (1, 2), (2, 3)]
 
 
 def test_a_redelivery_has_no_wait(wire: Wire, seen: Seen, clock: Clock) -> None:
