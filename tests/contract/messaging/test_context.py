@@ -48,7 +48,7 @@ def test_baggage_reaches_the_work(bench: Bench) -> None:
     assert found == ["7"], "the baggage did not arrive"
 
 
-@adapters("blocking", "generator", "select")
+@adapters("blocking", "generator", "select", "memory")
 def test_what_surrounds_the_consumer_stays(bench: Bench) -> None:
     """A message's context is added to the current one: other values stay, the current span is linked."""
     queue, sender = bench.queue(), bench.open()
