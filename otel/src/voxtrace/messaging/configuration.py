@@ -17,6 +17,10 @@ ResponseHook = Callable[[Span, Any, Any, Any, "str | BaseException | None"], obj
 
 ENVIRONMENT_PREFIX: Final = "VOXTRACE_MESSAGING_"
 _STABILITY_OPT_IN: Final = "OTEL_SEMCONV_STABILITY_OPT_IN"
+_FLAGS: Final = {
+    **dict.fromkeys(("true", "1", "on", "yes"), True),
+    **dict.fromkeys(("false", "0", "off", "no"), False),
+}
 
 
 class Options(TypedDict, total=False):
@@ -99,15 +103,19 @@ def resolve(arguments: Mapping[str, object], declared: Mapping[str, object] | No
     declared = declared or {}
     for name in sorted(declared.keys() - _READERS.keys()):
         report(f"use {_where(name)}: there is no such option", KeyError(name))
-    chosen: dict[str, Any] = {}
+    defaults, chosen = Configuration(), dict[str, Any]()
     for name, (read, expected) in _READERS.items():
+        refused: dict[str, ValueError] = {}
         for where, value in _said(name, arguments, declared):
             try:
                 chosen[name] = read(value)
                 break
             except ValueError as error:
-                report(f"use {where}: say {expected}", error)
-    return dataclasses.replace(Configuration(), **chosen)
+                refused[where] = error
+        for where, reason in refused.items():
+            used = _spoken(chosen.get(name, getattr(defaults, name)))
+            report(f"use {where}: say {expected}; {used} is used instead", reason)
+    return dataclasses.replace(defaults, **chosen)
 
 
 def _said(
@@ -127,6 +135,12 @@ def _said(
         yield _STABILITY_OPT_IN, True
     if declared.get(name) is not None:
         yield _where(name), declared[name]
+
+
+def _spoken(value: object) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return ",".join(value) if value and isinstance(value, tuple) else str(value or "the default")
 
 
 def _where(name: str) -> str:
@@ -151,9 +165,9 @@ def _flag(value: object) -> bool:
     if isinstance(value, bool):
         return value
     text = value.strip().lower() if isinstance(value, str) else ""
-    if text not in {"true", "false"}:
+    if text not in _FLAGS:
         raise ValueError(type(value))
-    return text == "true"
+    return _FLAGS[text]
 
 
 def _one_of(*choices: str) -> tuple[Callable[[object], str], str]:

@@ -98,9 +98,9 @@ def test_an_unknown_argument_is_refused() -> None:
 @pytest.mark.parametrize(
     ("variable", "value", "expected"),
     [
-        ("CORRELATION", "none", "say parent or link"),
-        ("SETTLE_SPANS", "some", "say failures or all or none"),
-        ("WAIT_SPANS", "maybe", "say true or false"),
+        ("CORRELATION", "none", "say parent or link; parent is used instead"),
+        ("SETTLE_SPANS", "some", "say failures or all or none; failures is used instead"),
+        ("WAIT_SPANS", "maybe", "say true or false; true is used instead"),
     ],
 )
 def test_a_bad_variable_is_reported_once_and_passed_over(
@@ -117,6 +117,31 @@ def test_a_bad_variable_is_reported_once_and_passed_over(
     assert resolve({}, {variable.lower(): getattr(Configuration(), variable.lower())}) == Configuration()
     assert len(caplog.records) == 1
     assert f"could not use {name}: {expected} (ValueError" in caplog.text
+
+
+def test_a_report_says_what_is_used_instead(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A bad argument is passed over for the next source, or for the default, and the report says so."""
+    monkeypatch.setenv("VOXTRACE_MESSAGING_CORRELATION", "link")
+    monkeypatch.setenv("VOXTRACE_MESSAGING_UNTRUSTED_QUEUES", "edge.*,web")
+    arguments: dict[str, Any] = {"correlation": "both", "untrusted_queues": 7, "excluded_queues": 7}
+    expected = Configuration(correlation="link", untrusted_queues=("edge.*", "web"))
+    assert resolve(arguments) == expected
+    assert "say parent or link; link is used instead" in caplog.text
+    assert "such as edge.*; edge.*,web is used instead" in caplog.text
+    assert "such as health.*; the default is used instead" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("text", "flag"),
+    [("1", True), ("on", True), ("Yes", True), ("0", False), ("off", False), ("NO", False)],
+)
+def test_a_flag_may_be_said_in_other_words(monkeypatch: pytest.MonkeyPatch, text: str, flag: bool) -> None:
+    """What people write for true and false is understood."""
+    monkeypatch.setenv("VOXTRACE_MESSAGING_WAIT_SPANS", text)
+    monkeypatch.setenv("VOXTRACE_MESSAGING_DUP", text)
+    assert resolve({}) == Configuration(wait_spans=flag, dup=flag)
 
 
 @pytest.mark.parametrize("value", [7, [1], b"queue", {"a": 1}.items(), object()])
