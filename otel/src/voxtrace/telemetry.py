@@ -116,7 +116,7 @@ def _set_up(service_name: str | None, resource_attributes: Mapping[str, str]) ->
         from voxtrace.distro import VoxtraceConfigurator, VoxtraceDistro  # noqa: PLC0415
     except ImportError as error:
         _logger.warning(
-            "No telemetry: %s is not installed. Install it with: pip install 'voxtrace[distro]'", error.name
+            "No telemetry: %s is not installed. Install voxtrace with its extra `distro`", error.name
         )
         return
     distro = VoxtraceDistro()

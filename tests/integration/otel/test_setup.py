@@ -155,7 +155,7 @@ def test_the_sdk_can_be_switched_off(start: Callable[..., Program], sink: Sink) 
 
 
 def test_without_the_sdk_configure_says_what_to_install(start: Callable[..., Program], sink: Sink) -> None:
-    """With the API alone, configure logs the pip command, and the program runs."""
+    """With the API alone, configure logs which extra to install, and the program runs."""
     code = (
         "import sys, logging\n"
         "logging.basicConfig(stream=sys.stdout, format='%(message)s')\n"
@@ -164,7 +164,7 @@ def test_without_the_sdk_configure_says_what_to_install(start: Callable[..., Pro
         "assert voxtrace.configure('shop').shutdown()\n"
     )
     program = start(code, sink.url)
-    assert "pip install 'voxtrace[distro]'" in program.line()
+    assert "Install voxtrace with its extra `distro`" in program.line()
     assert program.end()[0] == 0
 
 
