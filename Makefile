@@ -94,8 +94,8 @@ test: unit contract integration whisper pika-next rules e2e ## set up and test e
 
 check: lint types test ## exactly what CI runs
 
-bench-messaging: setup ## CPU per message beside the official pika instrumentation (JSON=1: as a document)
-	$(BIN)/python tests/bench/messaging $(if $(JSON),--json)
+bench-messaging: setup ## CPU per message beside the official pika instrumentation (JSON=1: as a document; ARGS: options)
+	$(BIN)/python tests/bench/messaging $(if $(JSON),--json) $(ARGS)
 
 lock: $(UV) ## renew the hashed requirement files from the pyproject files
 	$(LOCK) requirements/uv.in -o requirements/uv.txt

@@ -11,6 +11,8 @@ from variants import Variant
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+ENOUGH = 2000
+"""Messages over all rounds, below which chance decides whether a bar is held."""
 GROWING = (Variant.UPSTREAM, Variant.TRACING, Variant.ALL_SIGNALS)
 
 
@@ -75,8 +77,13 @@ class Report:
     def _row(self, variant: Variant) -> str:
         share = ratio(self.plain, variant)
         bar = BARS.get(variant)
-        verdict = "" if bar is None else f"{bar} {'held' if share.median <= bar else 'MISSED'}"
+        verdict = "" if bar is None else f"{bar} {self._judged(share.median, bar)}"
         return f"{variant:<20}{cost(self.plain, variant).text(0):<22}{share.text(2):<26}{verdict}"
+
+    def _judged(self, share: float, bar: float) -> str:
+        if len(self.plain) * self.messages < ENOUGH:
+            return "too few to judge"
+        return "held" if share <= bar else "MISSED"
 
     def _like_for_like(self) -> Spread:
         return ratio(self.plain, Variant.UNSAMPLED, Variant.UPSTREAM_UNSAMPLED)
