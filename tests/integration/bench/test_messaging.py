@@ -24,7 +24,9 @@ def test_the_messaging_benchmark_compares_every_variant_with_upstream(rabbitmq: 
     assert {name: set(figures) for name, figures in document["added_us"].items()} == {
         "upstream": spread,
         "upstream-unsampled": spread,
+        "floor": spread,
         "tracing": spread,
+        "without-wait-spans": spread,
         "all-signals": spread,
         "unsampled": spread,
     }
