@@ -63,11 +63,15 @@ down: ## stop what `make up` started
 format: .venv/.dev ## rewrite the code in the house style
 	$(BIN)/ruff format . && $(BIN)/ruff check --fix .
 
-lint: .venv/.dev ## style, import directions
-	$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/lint-imports --no-cache
+schema: .venv/.dev ## write semconv.py and docs/telemetry.md from otel/schema
+	$(BIN)/python otel/schema
 
-types: .venv/.dev ## mypy strict on both dists and on the public API as a user writes it
-	$(BIN)/mypy && $(BIN)/mypy tests/typing/api.py
+lint: .venv/.dev ## style, import directions, what is generated from the schema
+	$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/lint-imports --no-cache
+	$(BIN)/python otel/schema --check
+
+types: .venv/.dev ## mypy strict on both dists, the schema, and the public API as a user writes it
+	$(BIN)/mypy && $(BIN)/mypy tests/typing/api.py && cd otel/schema && ../../$(BIN)/mypy --config-file ../../pyproject.toml *.py
 
 unit: .venv/.dev ## fast tests, no real parts
 	$(PYTEST) tests/unit
@@ -104,4 +108,4 @@ lock: $(UV) ## renew the hashed requirement files from the pyproject files
 	$(LOCK) --group whisper -o requirements/whisper.txt
 	$(LOCK) --group pika-next -o requirements/pika-next.txt
 
-.PHONY: help setup demo up down format lint types unit contract integration whisper pika-next e2e rules test check bench-messaging lock
+.PHONY: help setup demo up down format schema lint types unit contract integration whisper pika-next e2e rules test check bench-messaging lock

@@ -26,7 +26,7 @@ from wrapt import register_post_import_hook
 
 from voxtrace._guard import guarded, report
 from voxtrace._w3c.text import BAGGAGE, TRACESTATE, harmless
-from voxtrace.semconv import LINK_UNTRUSTED_SENDER, VOXTRACE_LINK_REASON
+from voxtrace.semconv import VOXTRACE_LINK_REASON, VOXTRACE_LINK_REASON_UNTRUSTED_SENDER
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -146,7 +146,7 @@ class _Edge:
     def _on_request(self, span: trace.Span, scope: "Scope") -> None:
         context = scope.get(_MARK)
         if context is not None:
-            span.add_link(context, {VOXTRACE_LINK_REASON: LINK_UNTRUSTED_SENDER})
+            span.add_link(context, {VOXTRACE_LINK_REASON: VOXTRACE_LINK_REASON_UNTRUSTED_SENDER})
         if self._hook is not None:
             self._hook(span, scope)
 

@@ -1,21 +1,27 @@
 """
-The names Voxtrace emits, beside those of the OpenTelemetry semantic conventions 1.44.
+What Voxtrace emits: the names, units and buckets of `otel/schema`; written from it by `make schema`.
 
-Only the names that are ours or still incubating upstream are here: an
-incubating name is copied, because its Python constant may move in any release.
+Names of the OpenTelemetry semantic conventions 1.44 are copied where they are still incubating, because their
+Python constants may move in any release. docs/telemetry.md says what each stands for.
 """
 
 from typing import Final
 
+from voxtrace._metric import Metric
+
 SCHEMA_URL: Final = "https://opentelemetry.io/schemas/1.44.0"
 
-# General attributes.
+#: One prefix, so that a convention of the same kind can take its place.
+SPEECH: Final = "speech."
+
+
+# Of the general conventions, version 1.44.
 ERROR_TYPE: Final = "error.type"
 SERVER_ADDRESS: Final = "server.address"
 SERVER_PORT: Final = "server.port"
 PROCESS_EXIT_CODE: Final = "process.exit.code"
 
-# Messaging attributes.
+# Of the messaging conventions, version 1.44.
 MESSAGING_SYSTEM: Final = "messaging.system"
 MESSAGING_OPERATION_NAME: Final = "messaging.operation.name"
 MESSAGING_OPERATION_TYPE: Final = "messaging.operation.type"
@@ -27,65 +33,64 @@ MESSAGING_BATCH_MESSAGE_COUNT: Final = "messaging.batch.message_count"
 MESSAGING_RABBITMQ_DESTINATION_ROUTING_KEY: Final = "messaging.rabbitmq.destination.routing_key"
 MESSAGING_RABBITMQ_MESSAGE_DELIVERY_TAG: Final = "messaging.rabbitmq.message.delivery_tag"
 
-# Messaging attributes of ours: what the conventions leave out.
-VOXTRACE_QUEUE_NAME: Final = "voxtrace.messaging.queue.name"
-VOXTRACE_REDELIVERED: Final = "voxtrace.messaging.redelivered"
-VOXTRACE_DELIVERY_ATTEMPT: Final = "voxtrace.messaging.delivery.attempt"
-VOXTRACE_DELIVERY_COUNT: Final = "voxtrace.messaging.delivery.count"
-VOXTRACE_DEATH_COUNT: Final = "voxtrace.messaging.death.count"
-VOXTRACE_DEATH_QUEUE: Final = "voxtrace.messaging.death.queue"
-VOXTRACE_DEATH_REASON: Final = "voxtrace.messaging.death.reason"
-VOXTRACE_FIRST_DEATH_QUEUE: Final = "voxtrace.messaging.death.first.queue"
-VOXTRACE_FIRST_DEATH_REASON: Final = "voxtrace.messaging.death.first.reason"
-VOXTRACE_SETTLEMENT: Final = "voxtrace.messaging.settlement"
-VOXTRACE_HEADER_NAME: Final = "voxtrace.messaging.header.name"
-VOXTRACE_REFUSAL_REASON: Final = "voxtrace.messaging.refusal.reason"
-VOXTRACE_WAIT_SOURCE: Final = "voxtrace.messaging.wait.source"
-VOXTRACE_WAIT_CLOCK_SKEW: Final = "voxtrace.messaging.wait.clock_skew"
-VOXTRACE_WAIT_BROKER: Final = "voxtrace.messaging.wait.broker"
-VOXTRACE_WAIT_PREFETCH: Final = "voxtrace.messaging.wait.prefetch"
-
-# Why a link was made.
+# What the messaging conventions leave out.
+VOXTRACE_MESSAGING_QUEUE_NAME: Final = "voxtrace.messaging.queue.name"
+VOXTRACE_MESSAGING_REDELIVERED: Final = "voxtrace.messaging.redelivered"
+VOXTRACE_MESSAGING_DELIVERY_ATTEMPT: Final = "voxtrace.messaging.delivery.attempt"
+VOXTRACE_MESSAGING_DELIVERY_COUNT: Final = "voxtrace.messaging.delivery.count"
+VOXTRACE_MESSAGING_DEATH_COUNT: Final = "voxtrace.messaging.death.count"
+VOXTRACE_MESSAGING_DEATH_QUEUE: Final = "voxtrace.messaging.death.queue"
+VOXTRACE_MESSAGING_DEATH_REASON: Final = "voxtrace.messaging.death.reason"
+VOXTRACE_MESSAGING_DEATH_FIRST_QUEUE: Final = "voxtrace.messaging.death.first.queue"
+VOXTRACE_MESSAGING_DEATH_FIRST_REASON: Final = "voxtrace.messaging.death.first.reason"
+VOXTRACE_MESSAGING_SETTLEMENT: Final = "voxtrace.messaging.settlement"
+VOXTRACE_MESSAGING_SETTLEMENT_ACK_COUNT: Final = "voxtrace.messaging.settlement.ack.count"
+VOXTRACE_MESSAGING_SETTLEMENT_NACK_COUNT: Final = "voxtrace.messaging.settlement.nack.count"
+VOXTRACE_MESSAGING_SETTLEMENT_REJECT_COUNT: Final = "voxtrace.messaging.settlement.reject.count"
+VOXTRACE_MESSAGING_SETTLEMENT_REQUEUE_COUNT: Final = "voxtrace.messaging.settlement.requeue.count"
+VOXTRACE_MESSAGING_SETTLEMENT_CHANNEL_CLOSED_COUNT: Final = (
+    "voxtrace.messaging.settlement.channel_closed.count"
+)
+VOXTRACE_MESSAGING_HEADER_NAME: Final = "voxtrace.messaging.header.name"
+VOXTRACE_MESSAGING_REFUSAL_REASON: Final = "voxtrace.messaging.refusal.reason"
+VOXTRACE_MESSAGING_WAIT_SOURCE: Final = "voxtrace.messaging.wait.source"
+VOXTRACE_MESSAGING_WAIT_CLOCK_SKEW: Final = "voxtrace.messaging.wait.clock_skew"
+VOXTRACE_MESSAGING_WAIT_BROKER: Final = "voxtrace.messaging.wait.broker"
+VOXTRACE_MESSAGING_WAIT_PREFETCH: Final = "voxtrace.messaging.wait.prefetch"
 VOXTRACE_LINK_REASON: Final = "voxtrace.link.reason"
-LINK_UNTRUSTED_SENDER: Final = "untrusted_sender"
-LINK_PREVIOUS_ATTEMPT: Final = "previous_attempt"
-LINK_BATCH: Final = "batch"
+VOXTRACE_LINK_REASON_UNTRUSTED_SENDER: Final = "untrusted_sender"
+VOXTRACE_LINK_REASON_PREVIOUS_ATTEMPT: Final = "previous_attempt"
+VOXTRACE_LINK_REASON_BATCH: Final = "batch"
 
-# Messaging names that the conventions gave up, and tools still look for.
-FORMER_MESSAGING_DESTINATION: Final = "messaging.destination"
-FORMER_MESSAGING_TEMP_DESTINATION: Final = "messaging.temp_destination"
-FORMER_MESSAGING_OPERATION: Final = "messaging.operation"
-FORMER_MESSAGING_CONVERSATION_ID: Final = "messaging.conversation_id"
-FORMER_NET_PEER_NAME: Final = "net.peer.name"
-FORMER_NET_PEER_PORT: Final = "net.peer.port"
-FORMER_METRIC_PUBLISH_DURATION: Final = "messaging.publish.duration"
-FORMER_METRIC_PUBLISH_MESSAGES: Final = "messaging.publish.messages"
-FORMER_METRIC_PUBLISHED_MESSAGES: Final = "messaging.client.published.messages"
-FORMER_METRIC_RECEIVE_DURATION: Final = "messaging.receive.duration"
-FORMER_METRIC_RECEIVE_MESSAGES: Final = "messaging.receive.messages"
-FORMER_METRIC_PROCESS_MESSAGES: Final = "messaging.process.messages"
+# What the conventions gave up, and tools still look for; only under `messaging/dup`.
+MESSAGING_DESTINATION: Final = "messaging.destination"
+MESSAGING_TEMP_DESTINATION: Final = "messaging.temp_destination"
+MESSAGING_OPERATION: Final = "messaging.operation"
+MESSAGING_CONVERSATION_ID: Final = "messaging.conversation_id"
+NET_PEER_NAME: Final = "net.peer.name"
+NET_PEER_PORT: Final = "net.peer.port"
 
-# Generative AI attributes, as far as the conventions reach speech.
+# Of the generative AI conventions, as far as they reach speech; operation names as proposed there
+# (genai#390).
 GEN_AI_OPERATION_NAME: Final = "gen_ai.operation.name"
+GEN_AI_OPERATION_NAME_SPEECH_TO_TEXT: Final = "speech_to_text"
+GEN_AI_OPERATION_NAME_TRANSLATE: Final = "translate"
+GEN_AI_OPERATION_NAME_TEXT_TO_SPEECH: Final = "text_to_speech"
 GEN_AI_PROVIDER_NAME: Final = "gen_ai.provider.name"
 GEN_AI_REQUEST_MODEL: Final = "gen_ai.request.model"
 GEN_AI_OUTPUT_TYPE: Final = "gen_ai.output.type"
-OPERATION_SPEECH_TO_TEXT: Final = "speech_to_text"
-OPERATION_TRANSLATE: Final = "translate"
-OPERATION_TEXT_TO_SPEECH: Final = "text_to_speech"
 
-# Speech attributes: one prefix, so that a convention of the same kind can take its place.
-SPEECH: Final = "speech."
+# What no convention names yet.
 SPEECH_AUDIO_DURATION: Final = SPEECH + "audio.duration"
+SPEECH_AUDIO_SPEECH_DURATION: Final = SPEECH + "audio.speech_duration"
 SPEECH_REAL_TIME_FACTOR: Final = SPEECH + "real_time_factor"
-SPEECH_SEGMENT_COUNT: Final = SPEECH + "asr.segment.count"
-SPEECH_WINDOW_COUNT: Final = SPEECH + "asr.window.count"
-SPEECH_LANGUAGE_DETECTED: Final = SPEECH + "language.detected"
-SPEECH_LANGUAGE_PROBABILITY: Final = SPEECH + "language.probability"
 SPEECH_ENGINE_DURATION: Final = SPEECH + "engine.duration"
 SPEECH_STAGE_NAME: Final = SPEECH + "stage.name"
-SPEECH_AUDIO_SPEECH_DURATION: Final = SPEECH + "audio.speech_duration"
 SPEECH_LANGUAGE_REQUESTED: Final = SPEECH + "language.requested"
+SPEECH_LANGUAGE_DETECTED: Final = SPEECH + "language.detected"
+SPEECH_LANGUAGE_PROBABILITY: Final = SPEECH + "language.probability"
+
+# Of speech recognition.
 SPEECH_ASR_TASK: Final = SPEECH + "asr.task"
 SPEECH_ASR_BEAM_SIZE: Final = SPEECH + "asr.beam_size"
 SPEECH_ASR_BATCH_SIZE: Final = SPEECH + "asr.batch_size"
@@ -93,11 +98,19 @@ SPEECH_ASR_WORD_TIMESTAMPS: Final = SPEECH + "asr.word_timestamps"
 SPEECH_ASR_VAD_ENABLED: Final = SPEECH + "asr.vad.enabled"
 SPEECH_ASR_DEVICE: Final = SPEECH + "asr.device"
 SPEECH_ASR_COMPUTE_TYPE: Final = SPEECH + "asr.compute_type"
+SPEECH_ASR_SEGMENT_COUNT: Final = SPEECH + "asr.segment.count"
 SPEECH_ASR_WORD_COUNT: Final = SPEECH + "asr.word.count"
 SPEECH_ASR_CHARACTER_COUNT: Final = SPEECH + "asr.character.count"
+SPEECH_ASR_WINDOW_COUNT: Final = SPEECH + "asr.window.count"
 SPEECH_ASR_WINDOW_INDEX: Final = SPEECH + "asr.window.index"
 SPEECH_ASR_WINDOW_SKIPPED: Final = SPEECH + "asr.window.skipped"
 SPEECH_ASR_WINDOW_AGGREGATED: Final = SPEECH + "asr.window.aggregated"
+SPEECH_ASR_ENCODE_COUNT: Final = SPEECH + "asr.encode.count"
+SPEECH_ASR_ENCODE_DURATION: Final = SPEECH + "asr.encode.duration"
+SPEECH_ASR_DECODE_COUNT: Final = SPEECH + "asr.decode.count"
+SPEECH_ASR_DECODE_DURATION: Final = SPEECH + "asr.decode.duration"
+SPEECH_ASR_ALIGN_COUNT: Final = SPEECH + "asr.align.count"
+SPEECH_ASR_ALIGN_DURATION: Final = SPEECH + "asr.align.duration"
 SPEECH_ASR_FALLBACK_COUNT: Final = SPEECH + "asr.fallback.count"
 SPEECH_ASR_ATTEMPT: Final = SPEECH + "asr.attempt"
 SPEECH_ASR_TEMPERATURE: Final = SPEECH + "asr.temperature"
@@ -106,37 +119,271 @@ SPEECH_ASR_AVG_LOGPROB: Final = SPEECH + "asr.avg_logprob"
 SPEECH_ASR_CONFIDENCE: Final = SPEECH + "asr.confidence"
 SPEECH_ASR_NO_SPEECH_PROBABILITY: Final = SPEECH + "asr.no_speech_probability"
 SPEECH_ASR_COMPRESSION_RATIO: Final = SPEECH + "asr.compression_ratio"
-SPEECH_SOURCE_LANGUAGE: Final = SPEECH + "translation.source_language"
-SPEECH_TARGET_LANGUAGE: Final = SPEECH + "translation.target_language"
-SPEECH_TRANSLATION_INPUT_CHARACTERS: Final = SPEECH + "translation.input.character.count"
-SPEECH_TRANSLATION_INPUT_WORDS: Final = SPEECH + "translation.input.word.count"
-SPEECH_TRANSLATION_OUTPUT_CHARACTERS: Final = SPEECH + "translation.output.character.count"
-SPEECH_TRANSLATION_OUTPUT_WORDS: Final = SPEECH + "translation.output.word.count"
-SPEECH_TRANSLATION_UNKNOWN_WORDS: Final = SPEECH + "translation.unknown_word.count"
-SPEECH_TRANSLATION_UNKNOWN_RATIO: Final = SPEECH + "translation.unknown_word.ratio"
+
+# Of machine translation.
+SPEECH_TRANSLATION_SOURCE_LANGUAGE: Final = SPEECH + "translation.source_language"
+SPEECH_TRANSLATION_TARGET_LANGUAGE: Final = SPEECH + "translation.target_language"
+SPEECH_TRANSLATION_INPUT_CHARACTER_COUNT: Final = SPEECH + "translation.input.character.count"
+SPEECH_TRANSLATION_INPUT_WORD_COUNT: Final = SPEECH + "translation.input.word.count"
+SPEECH_TRANSLATION_OUTPUT_CHARACTER_COUNT: Final = SPEECH + "translation.output.character.count"
+SPEECH_TRANSLATION_OUTPUT_WORD_COUNT: Final = SPEECH + "translation.output.word.count"
+SPEECH_TRANSLATION_UNKNOWN_WORD_COUNT: Final = SPEECH + "translation.unknown_word.count"
+SPEECH_TRANSLATION_UNKNOWN_WORD_RATIO: Final = SPEECH + "translation.unknown_word.ratio"
+
+# Of speech synthesis.
 SPEECH_TTS_CHARACTER_COUNT: Final = SPEECH + "tts.character.count"
 SPEECH_TTS_WORD_COUNT: Final = SPEECH + "tts.word.count"
 
-# Metrics.
-METRIC_SENT_MESSAGES: Final = "messaging.client.sent.messages"
-METRIC_CONSUMED_MESSAGES: Final = "messaging.client.consumed.messages"
-METRIC_MESSAGING_OPERATION_DURATION: Final = "messaging.client.operation.duration"
-METRIC_PROCESS_DURATION: Final = "messaging.process.duration"
-METRIC_WAIT_DURATION: Final = "voxtrace.messaging.wait.duration"
-METRIC_WAIT_PREFETCH_DURATION: Final = "voxtrace.messaging.wait.prefetch.duration"
-METRIC_REFUSED_HEADERS: Final = "voxtrace.messaging.refused_headers"
-METRIC_RETURNED_MESSAGES: Final = "voxtrace.messaging.returned.messages"
-METRIC_IN_FLIGHT: Final = "voxtrace.messaging.in_flight"
-METRIC_IN_FLIGHT_AGE: Final = "voxtrace.messaging.in_flight.age"
-METRIC_GEN_AI_OPERATION_DURATION: Final = "gen_ai.client.operation.duration"
-METRIC_STAGE_DURATION: Final = SPEECH + "stage.duration"
+# Events.
 
-# Speech work takes minutes where an HTTP call takes milliseconds; without the tail
-# every long job would fall into the overflow bucket.
-DURATION_BUCKETS: Final = (
-    0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0,
-    30.0, 60.0, 120.0, 300.0, 600.0,
-)  # fmt: skip
-# A factor is mostly below 1; an upload lasts seconds to an hour.
-REAL_TIME_FACTOR_BUCKETS: Final = (0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.0, 5.0, 10.0)
-AUDIO_DURATION_BUCKETS: Final = (1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0)
+# Metrics.
+METRIC_MESSAGING_CLIENT_SENT_MESSAGES: Final = Metric(
+    "messaging.client.sent.messages", "{message}", "Messages a producer tried to send."
+)
+METRIC_MESSAGING_CLIENT_CONSUMED_MESSAGES: Final = Metric(
+    "messaging.client.consumed.messages", "{message}", "Messages delivered to a consumer."
+)
+METRIC_MESSAGING_CLIENT_OPERATION_DURATION: Final = Metric(
+    "messaging.client.operation.duration",
+    "s",
+    "Time a publish, to the broker's confirm if there is one, a get or a settlement took.",
+    (
+        0.005,
+        0.01,
+        0.025,
+        0.05,
+        0.075,
+        0.1,
+        0.25,
+        0.5,
+        0.75,
+        1.0,
+        2.5,
+        5.0,
+        7.5,
+        10.0,
+        30.0,
+        60.0,
+        120.0,
+        300.0,
+        600.0,
+    ),
+)
+METRIC_MESSAGING_PROCESS_DURATION: Final = Metric(
+    "messaging.process.duration",
+    "s",
+    "Time from a message's delivery to its settlement.",
+    (
+        0.005,
+        0.01,
+        0.025,
+        0.05,
+        0.075,
+        0.1,
+        0.25,
+        0.5,
+        0.75,
+        1.0,
+        2.5,
+        5.0,
+        7.5,
+        10.0,
+        30.0,
+        60.0,
+        120.0,
+        300.0,
+        600.0,
+    ),
+)
+METRIC_VOXTRACE_MESSAGING_WAIT_DURATION: Final = Metric(
+    "voxtrace.messaging.wait.duration",
+    "s",
+    "Time from a message's enqueueing to its delivery to a callback.",
+    (
+        0.005,
+        0.01,
+        0.025,
+        0.05,
+        0.075,
+        0.1,
+        0.25,
+        0.5,
+        0.75,
+        1.0,
+        2.5,
+        5.0,
+        7.5,
+        10.0,
+        30.0,
+        60.0,
+        120.0,
+        300.0,
+        600.0,
+    ),
+)
+METRIC_VOXTRACE_MESSAGING_WAIT_PREFETCH_DURATION: Final = Metric(
+    "voxtrace.messaging.wait.prefetch.duration",
+    "s",
+    "Time from a message's arrival at the client to its delivery to a callback.",
+    (
+        0.005,
+        0.01,
+        0.025,
+        0.05,
+        0.075,
+        0.1,
+        0.25,
+        0.5,
+        0.75,
+        1.0,
+        2.5,
+        5.0,
+        7.5,
+        10.0,
+        30.0,
+        60.0,
+        120.0,
+        300.0,
+        600.0,
+    ),
+)
+METRIC_VOXTRACE_MESSAGING_REFUSED_HEADERS: Final = Metric(
+    "voxtrace.messaging.refused_headers", "{header}", "Propagated headers that were not believed."
+)
+METRIC_VOXTRACE_MESSAGING_RETURNED_MESSAGES: Final = Metric(
+    "voxtrace.messaging.returned.messages", "{message}", "Mandatory messages that the broker sent back."
+)
+METRIC_VOXTRACE_MESSAGING_IN_FLIGHT: Final = Metric(
+    "voxtrace.messaging.in_flight", "{message}", "Messages delivered and not settled yet."
+)
+METRIC_VOXTRACE_MESSAGING_IN_FLIGHT_AGE: Final = Metric(
+    "voxtrace.messaging.in_flight.age", "s", "Time since the delivery of the oldest message in flight."
+)
+METRIC_MESSAGING_PUBLISH_DURATION: Final = Metric(
+    "messaging.publish.duration",
+    "s",
+    "Time a publish took.",
+    (
+        0.005,
+        0.01,
+        0.025,
+        0.05,
+        0.075,
+        0.1,
+        0.25,
+        0.5,
+        0.75,
+        1.0,
+        2.5,
+        5.0,
+        7.5,
+        10.0,
+        30.0,
+        60.0,
+        120.0,
+        300.0,
+        600.0,
+    ),
+)
+METRIC_MESSAGING_PUBLISH_MESSAGES: Final = Metric(
+    "messaging.publish.messages", "{message}", "Messages a producer tried to send."
+)
+METRIC_MESSAGING_CLIENT_PUBLISHED_MESSAGES: Final = Metric(
+    "messaging.client.published.messages", "{message}", "Messages a producer tried to send."
+)
+METRIC_MESSAGING_RECEIVE_DURATION: Final = Metric(
+    "messaging.receive.duration",
+    "s",
+    "Time a get took.",
+    (
+        0.005,
+        0.01,
+        0.025,
+        0.05,
+        0.075,
+        0.1,
+        0.25,
+        0.5,
+        0.75,
+        1.0,
+        2.5,
+        5.0,
+        7.5,
+        10.0,
+        30.0,
+        60.0,
+        120.0,
+        300.0,
+        600.0,
+    ),
+)
+METRIC_MESSAGING_RECEIVE_MESSAGES: Final = Metric(
+    "messaging.receive.messages", "{message}", "Messages got from a queue."
+)
+METRIC_MESSAGING_PROCESS_MESSAGES: Final = Metric(
+    "messaging.process.messages", "{message}", "Messages delivered to a callback."
+)
+METRIC_GEN_AI_CLIENT_OPERATION_DURATION: Final = Metric(
+    "gen_ai.client.operation.duration",
+    "s",
+    "Time the engine worked on one operation, without its caller's pauses.",
+    (
+        0.005,
+        0.01,
+        0.025,
+        0.05,
+        0.075,
+        0.1,
+        0.25,
+        0.5,
+        0.75,
+        1.0,
+        2.5,
+        5.0,
+        7.5,
+        10.0,
+        30.0,
+        60.0,
+        120.0,
+        300.0,
+        600.0,
+    ),
+)
+METRIC_SPEECH_STAGE_DURATION: Final = Metric(
+    SPEECH + "stage.duration",
+    "s",
+    "Duration of one step inside an engine.",
+    (
+        0.005,
+        0.01,
+        0.025,
+        0.05,
+        0.075,
+        0.1,
+        0.25,
+        0.5,
+        0.75,
+        1.0,
+        2.5,
+        5.0,
+        7.5,
+        10.0,
+        30.0,
+        60.0,
+        120.0,
+        300.0,
+        600.0,
+    ),
+)
+METRIC_SPEECH_REAL_TIME_FACTOR: Final = Metric(
+    SPEECH + "real_time_factor",
+    "1",
+    "Engine time divided by audio time: below 1 is faster than real time.",
+    (0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.0, 5.0, 10.0),
+)
+METRIC_SPEECH_AUDIO_DURATION: Final = Metric(
+    SPEECH + "audio.duration",
+    "s",
+    "Duration of the audio that was transcribed or synthesized.",
+    (1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0),
+)

@@ -11,6 +11,7 @@ import pytest
 
 import voxtrace
 import voxtrace.engines
+from voxtrace._metric import Metric
 
 PUBLIC = [
     "voxtrace",
@@ -45,8 +46,12 @@ def test_exported_members(name: str) -> None:
 def test_every_name_of_the_conventions_is_written_once() -> None:
     """Two constants of `semconv` never stand for one name."""
     semconv = importlib.import_module("voxtrace.semconv")
-    names = [value for key, value in vars(semconv).items() if key.isupper() and isinstance(value, str)]
-    assert len(names) == len(set(names))
+    constants = [value for key, value in vars(semconv).items() if key.isupper()]
+    for names in (
+        [value for value in constants if isinstance(value, str)],
+        [value.name for value in constants if isinstance(value, Metric)],
+    ):
+        assert len(names) == len(set(names)) > 1
 
 
 @pytest.mark.parametrize(

@@ -41,30 +41,10 @@ class Instruments:
         meter = metrics.get_meter(scope, __version__, meter_provider, semconv.SCHEMA_URL)
         return cls(
             tracer=trace.get_tracer(scope, __version__, tracer_provider, semconv.SCHEMA_URL),
-            operation_duration=meter.create_histogram(
-                semconv.METRIC_GEN_AI_OPERATION_DURATION,
-                unit="s",
-                description="Time the engine worked on one operation, without its caller's pauses.",
-                explicit_bucket_boundaries_advisory=semconv.DURATION_BUCKETS,
-            ),
-            stage_duration=meter.create_histogram(
-                semconv.METRIC_STAGE_DURATION,
-                unit="s",
-                description="Duration of one step inside an engine.",
-                explicit_bucket_boundaries_advisory=semconv.DURATION_BUCKETS,
-            ),
-            real_time_factor=meter.create_histogram(
-                semconv.SPEECH_REAL_TIME_FACTOR,
-                unit="1",
-                description="Engine time divided by audio time: below 1 is faster than real time.",
-                explicit_bucket_boundaries_advisory=semconv.REAL_TIME_FACTOR_BUCKETS,
-            ),
-            audio_duration=meter.create_histogram(
-                semconv.SPEECH_AUDIO_DURATION,
-                unit="s",
-                description="Duration of the audio that was transcribed or synthesized.",
-                explicit_bucket_boundaries_advisory=semconv.AUDIO_DURATION_BUCKETS,
-            ),
+            operation_duration=semconv.METRIC_GEN_AI_CLIENT_OPERATION_DURATION.histogram(meter),
+            stage_duration=semconv.METRIC_SPEECH_STAGE_DURATION.histogram(meter),
+            real_time_factor=semconv.METRIC_SPEECH_REAL_TIME_FACTOR.histogram(meter),
+            audio_duration=semconv.METRIC_SPEECH_AUDIO_DURATION.histogram(meter),
         )
 
     def record(

@@ -23,6 +23,12 @@ ENCODE: Final = Stage("speech.asr.encode", "encode", windowed=True)
 DECODE: Final = Stage("speech.asr.decode", "decode", windowed=True)
 ALIGN: Final = Stage("speech.asr.align", "align", windowed=True)
 
+#: What the span of a transcription says of all its windows: how often a stage ran, and for how long.
+_TOTALS: Final = {
+    ENCODE: (semconv.SPEECH_ASR_ENCODE_COUNT, semconv.SPEECH_ASR_ENCODE_DURATION),
+    DECODE: (semconv.SPEECH_ASR_DECODE_COUNT, semconv.SPEECH_ASR_DECODE_DURATION),
+    ALIGN: (semconv.SPEECH_ASR_ALIGN_COUNT, semconv.SPEECH_ASR_ALIGN_DURATION),
+}
 #: Windows whose stages get spans of their own: some 15 minutes of audio.
 WINDOW_SPANS: Final = 32
 #: Keeps a segment without length from weighing nothing at all.
@@ -43,7 +49,7 @@ class Transcription(Operation):
     ) -> None:
         super().__init__(
             instruments,
-            operation=semconv.OPERATION_SPEECH_TO_TEXT,
+            operation=semconv.GEN_AI_OPERATION_NAME_SPEECH_TO_TEXT,
             provider=provider,
             model=model,
             attributes={semconv.GEN_AI_OUTPUT_TYPE: "text", **attributes},
@@ -95,18 +101,18 @@ class Transcription(Operation):
     def _describe(self, *, complete: bool) -> None:
         super()._describe(complete=complete)
         found: dict[str, AttributeValue] = {
-            semconv.SPEECH_SEGMENT_COUNT: self._segments,
-            semconv.SPEECH_WINDOW_COUNT: self.windows,
+            semconv.SPEECH_ASR_SEGMENT_COUNT: self._segments,
+            semconv.SPEECH_ASR_WINDOW_COUNT: self.windows,
             semconv.SPEECH_ASR_WINDOW_SKIPPED: self._skipped,
             semconv.SPEECH_ASR_WINDOW_AGGREGATED: max(self.windows - self._window_spans, 0),
             semconv.SPEECH_ASR_FALLBACK_COUNT: self._fallbacks,
             semconv.SPEECH_ASR_WORD_COUNT: self._words,
             semconv.SPEECH_ASR_CHARACTER_COUNT: self._characters,
         }
-        for stage in (ENCODE, DECODE, ALIGN):
+        for stage, (count, duration) in _TOTALS.items():
             if stage in self.totals:
-                found[f"{stage.span}.count"] = self.totals[stage].count
-                found[f"{stage.span}.duration"] = self.totals[stage].seconds
+                found[count] = self.totals[stage].count
+                found[duration] = self.totals[stage].seconds
         for name, value in self._weighted.items():
             found[name] = value / self._weight
         if semconv.SPEECH_ASR_AVG_LOGPROB in found:

@@ -24,7 +24,7 @@ _UNKNOWN: Final = re.compile(r"(?<![\w*])\*(?=\w)")
 class _Apertium:
     program = "apertium"
     provider = "apertium"
-    operation = semconv.OPERATION_TRANSLATE
+    operation = semconv.GEN_AI_OPERATION_NAME_TRANSLATE
 
     def request(self, argv: list[str]) -> Request | None:
         """Read the direction; the codes of its languages are kept as the mode has them."""
@@ -36,7 +36,11 @@ class _Apertium:
             return Request(model=None)
         source, target = direction.split("-")
         return Request(
-            direction, {semconv.SPEECH_SOURCE_LANGUAGE: source, semconv.SPEECH_TARGET_LANGUAGE: target}
+            direction,
+            {
+                semconv.SPEECH_TRANSLATION_SOURCE_LANGUAGE: source,
+                semconv.SPEECH_TRANSLATION_TARGET_LANGUAGE: target,
+            },
         )
 
     def outcome(self, run: Run) -> Outcome:
@@ -44,17 +48,17 @@ class _Apertium:
         found: dict[str, AttributeValue] = {}
         source, translation = decoded(run.input), decoded(run.output)
         if source is not None:
-            found[semconv.SPEECH_TRANSLATION_INPUT_CHARACTERS] = len(source.strip())
-            found[semconv.SPEECH_TRANSLATION_INPUT_WORDS] = count_words(source)
+            found[semconv.SPEECH_TRANSLATION_INPUT_CHARACTER_COUNT] = len(source.strip())
+            found[semconv.SPEECH_TRANSLATION_INPUT_WORD_COUNT] = count_words(source)
         if translation is not None:
             words = count_words(translation)
-            found[semconv.SPEECH_TRANSLATION_OUTPUT_CHARACTERS] = len(translation.strip())
-            found[semconv.SPEECH_TRANSLATION_OUTPUT_WORDS] = words
+            found[semconv.SPEECH_TRANSLATION_OUTPUT_CHARACTER_COUNT] = len(translation.strip())
+            found[semconv.SPEECH_TRANSLATION_OUTPUT_WORD_COUNT] = words
             if "u" not in parse(run.argv, valued=_VALUED).options:
                 unknown = len(_UNKNOWN.findall(translation))
-                found[semconv.SPEECH_TRANSLATION_UNKNOWN_WORDS] = unknown
+                found[semconv.SPEECH_TRANSLATION_UNKNOWN_WORD_COUNT] = unknown
                 if words:
-                    found[semconv.SPEECH_TRANSLATION_UNKNOWN_RATIO] = min(unknown / words, 1.0)
+                    found[semconv.SPEECH_TRANSLATION_UNKNOWN_WORD_RATIO] = min(unknown / words, 1.0)
         return Outcome(found)
 
 

@@ -31,7 +31,7 @@ _VOICE: Final = re.compile(r"[A-Za-z][\w-]{1,31}")
 class _EspeakNg:
     program = "espeak-ng"
     provider = "espeak_ng"
-    operation = semconv.OPERATION_TEXT_TO_SPEECH
+    operation = semconv.GEN_AI_OPERATION_NAME_TEXT_TO_SPEECH
 
     def request(self, argv: list[str]) -> Request | None:
         """Read the voice: it is to eSpeak what a model is to others."""

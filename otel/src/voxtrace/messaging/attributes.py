@@ -33,8 +33,8 @@ def delivery(method: Any, properties: Any, headers: Mapping[Any, Any]) -> Attrib
     attempt = 1 + redelivered
     if not headers.keys().isdisjoint(_COUNTING):
         attempt = _count(headers, redelivered, attributes)
-    attributes[semconv.VOXTRACE_REDELIVERED] = redelivered
-    attributes[semconv.VOXTRACE_DELIVERY_ATTEMPT] = attempt
+    attributes[semconv.VOXTRACE_MESSAGING_REDELIVERED] = redelivered
+    attributes[semconv.VOXTRACE_MESSAGING_DELIVERY_ATTEMPT] = attempt
     tag = getattr(method, "delivery_tag", None)
     if isinstance(tag, int):
         attributes[semconv.MESSAGING_RABBITMQ_MESSAGE_DELIVERY_TAG] = tag
@@ -50,7 +50,7 @@ def _count(headers: Mapping[Any, Any], redelivered: bool, attributes: Attributes
         attributes.update(deaths.attributes())
     count = header_int(headers, names.HEADER_DELIVERY_COUNT)
     if count is not None:
-        attributes[semconv.VOXTRACE_DELIVERY_COUNT] = _bounded(count, 0)
+        attributes[semconv.VOXTRACE_MESSAGING_DELIVERY_COUNT] = _bounded(count, 0)
     return _bounded(attempt + (count or redelivered), 1)
 
 

@@ -5,7 +5,7 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from opentelemetry import context, trace
 from opentelemetry.trace import INVALID_SPAN, Link, Span, SpanContext, SpanKind
@@ -21,6 +21,14 @@ from voxtrace.messaging.processing import Processing
 from voxtrace.messaging.propagation import distrusting, extract, suppressed
 from voxtrace.messaging.route import Route, transport
 from voxtrace.messaging.telemetry import Telemetry
+
+_COUNTS: Final = {
+    names.ACK: semconv.VOXTRACE_MESSAGING_SETTLEMENT_ACK_COUNT,
+    names.NACK: semconv.VOXTRACE_MESSAGING_SETTLEMENT_NACK_COUNT,
+    names.REJECT: semconv.VOXTRACE_MESSAGING_SETTLEMENT_REJECT_COUNT,
+    names.REQUEUE: semconv.VOXTRACE_MESSAGING_SETTLEMENT_REQUEUE_COUNT,
+    names.CHANNEL_CLOSED: semconv.VOXTRACE_MESSAGING_SETTLEMENT_CHANNEL_CLOSED_COUNT,
+}
 
 
 class Batch(Processing):
@@ -57,7 +65,7 @@ class Batch(Processing):
     def _end(self, outcome: str | BaseException | None) -> None:
         if len(self._settlements) > 1:
             for settlement, number in self._settlements.items():
-                self.span.set_attribute(f"{semconv.VOXTRACE_SETTLEMENT}.{settlement}.count", number)
+                self.span.set_attribute(_COUNTS[settlement], number)
         super()._end(outcome)
 
 

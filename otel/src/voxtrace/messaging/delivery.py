@@ -96,6 +96,8 @@ class Delivery(Processing):
                     return
                 self._ended = True
                 self._settled(names.BATCHED)
-                self.span.add_link(batch.span_context, {semconv.VOXTRACE_LINK_REASON: semconv.LINK_BATCH})
+                self.span.add_link(
+                    batch.span_context, {semconv.VOXTRACE_LINK_REASON: semconv.VOXTRACE_LINK_REASON_BATCH}
+                )
             # Not measured: this was no processing, and the batch measures its own.
             self._finish(None)

@@ -16,25 +16,17 @@ class Former:
     """The names that opentelemetry-instrumentation-pika 0.66b1 emits, and the metrics deprecated since."""
 
     def __init__(self, meter: Meter) -> None:
-        def duration(name: str, description: str) -> Any:
-            return meter.create_histogram(
-                name, "s", description, explicit_bucket_boundaries_advisory=semconv.DURATION_BUCKETS
-            )
-
-        def count(name: str, description: str) -> Any:
-            return meter.create_counter(name, "{message}", description)
-
-        self._publish_duration = duration(semconv.FORMER_METRIC_PUBLISH_DURATION, "Time a publish took.")
-        self._receive_duration = duration(semconv.FORMER_METRIC_RECEIVE_DURATION, "Time a get took.")
+        self._publish_duration = semconv.METRIC_MESSAGING_PUBLISH_DURATION.histogram(meter)
+        self._receive_duration = semconv.METRIC_MESSAGING_RECEIVE_DURATION.histogram(meter)
         self._published = [
-            count(name, "Messages a producer tried to send.")
-            for name in (
-                semconv.FORMER_METRIC_PUBLISH_MESSAGES,
-                semconv.FORMER_METRIC_PUBLISHED_MESSAGES,
+            metric.counter(meter)
+            for metric in (
+                semconv.METRIC_MESSAGING_PUBLISH_MESSAGES,
+                semconv.METRIC_MESSAGING_CLIENT_PUBLISHED_MESSAGES,
             )
         ]
-        self._received = count(semconv.FORMER_METRIC_RECEIVE_MESSAGES, "Messages got from a queue.")
-        self._processed = count(semconv.FORMER_METRIC_PROCESS_MESSAGES, "Messages delivered to a callback.")
+        self._received = semconv.METRIC_MESSAGING_RECEIVE_MESSAGES.counter(meter)
+        self._processed = semconv.METRIC_MESSAGING_PROCESS_MESSAGES.counter(meter)
 
     def describe(
         self, span: Span, route: Route, exchange: object, routing_key: object, properties: Any
@@ -43,15 +35,15 @@ class Former:
         attributes: Attributes = {}
         destination = exchange or routing_key
         if isinstance(destination, str):
-            attributes[semconv.FORMER_MESSAGING_DESTINATION] = destination
+            attributes[semconv.MESSAGING_DESTINATION] = destination
         if route.beginning[semconv.MESSAGING_OPERATION_TYPE] == "send":
-            attributes[semconv.FORMER_MESSAGING_TEMP_DESTINATION] = True
+            attributes[semconv.MESSAGING_TEMP_DESTINATION] = True
         else:
             # A callback was once said to receive.
-            attributes[semconv.FORMER_MESSAGING_OPERATION] = "receive"
+            attributes[semconv.MESSAGING_OPERATION] = "receive"
         correlation_id = getattr(properties, "correlation_id", None)
         if correlation_id and isinstance(correlation_id, str):
-            attributes[semconv.FORMER_MESSAGING_CONVERSATION_ID] = correlation_id
+            attributes[semconv.MESSAGING_CONVERSATION_ID] = correlation_id
         for former, name in _SERVER:
             if name in route.beginning:
                 attributes[former] = route.beginning[name]
@@ -74,6 +66,6 @@ class Former:
 
 
 _SERVER: Final = (
-    (semconv.FORMER_NET_PEER_NAME, semconv.SERVER_ADDRESS),
-    (semconv.FORMER_NET_PEER_PORT, semconv.SERVER_PORT),
+    (semconv.NET_PEER_NAME, semconv.SERVER_ADDRESS),
+    (semconv.NET_PEER_PORT, semconv.SERVER_PORT),
 )

@@ -50,11 +50,11 @@ class Deaths:
     def attributes(self) -> Attributes:
         """The same for a span."""
         found: Attributes = {
-            semconv.VOXTRACE_DEATH_COUNT: self.count,
-            semconv.VOXTRACE_DEATH_QUEUE: self.last[0],
-            semconv.VOXTRACE_DEATH_REASON: self.last[1],
-            semconv.VOXTRACE_FIRST_DEATH_QUEUE: self.first[0],
-            semconv.VOXTRACE_FIRST_DEATH_REASON: self.first[1],
+            semconv.VOXTRACE_MESSAGING_DEATH_COUNT: self.count,
+            semconv.VOXTRACE_MESSAGING_DEATH_QUEUE: self.last[0],
+            semconv.VOXTRACE_MESSAGING_DEATH_REASON: self.last[1],
+            semconv.VOXTRACE_MESSAGING_DEATH_FIRST_QUEUE: self.first[0],
+            semconv.VOXTRACE_MESSAGING_DEATH_FIRST_REASON: self.first[1],
         }
         return {name: value for name, value in found.items() if value != ""}
 
@@ -165,7 +165,7 @@ def previous_attempt(
             found = propagation.previous_attempt(headers, refused)
     if found is None:
         return None
-    return Link(found, {semconv.VOXTRACE_LINK_REASON: semconv.LINK_PREVIOUS_ATTEMPT})
+    return Link(found, {semconv.VOXTRACE_LINK_REASON: semconv.VOXTRACE_LINK_REASON_PREVIOUS_ATTEMPT})
 
 
 def _queue(value: object) -> str:

@@ -52,12 +52,8 @@ def observe(ledger: "weakref.ref[Ledger]", telemetry: Telemetry) -> None:
             for label, (_, oldest) in _by_queue(provider).items()
         ]
 
-    telemetry.meter.create_observable_gauge(
-        semconv.METRIC_IN_FLIGHT, [count], "{message}", "Messages delivered and not settled yet."
-    )
-    telemetry.meter.create_observable_gauge(
-        semconv.METRIC_IN_FLIGHT_AGE, [age], "s", "Time since the delivery of the oldest message in flight."
-    )
+    semconv.METRIC_VOXTRACE_MESSAGING_IN_FLIGHT.observable_gauge(telemetry.meter, count)
+    semconv.METRIC_VOXTRACE_MESSAGING_IN_FLIGHT_AGE.observable_gauge(telemetry.meter, age)
 
 
 def _in_use(provider: "weakref.ref[MeterProvider]") -> "Iterator[Ledger]":
@@ -80,4 +76,4 @@ def _by_queue(provider: "weakref.ref[MeterProvider]") -> dict[str, tuple[int, in
 
 
 def _queue(label: str) -> dict[str, str]:
-    return {semconv.MESSAGING_SYSTEM: names.SYSTEM, semconv.VOXTRACE_QUEUE_NAME: label}
+    return {semconv.MESSAGING_SYSTEM: names.SYSTEM, semconv.VOXTRACE_MESSAGING_QUEUE_NAME: label}

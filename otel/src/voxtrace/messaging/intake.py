@@ -19,7 +19,7 @@ from voxtrace.messaging.propagation import Correlation, extract
 from voxtrace.messaging.route import transport
 
 _ATTEMPTED: Final = frozenset({names.HEADER_DEATHS, names.HEADER_PREVIOUS})
-_STRANGER: Final = {semconv.VOXTRACE_LINK_REASON: semconv.LINK_UNTRUSTED_SENDER}
+_STRANGER: Final = {semconv.VOXTRACE_LINK_REASON: semconv.VOXTRACE_LINK_REASON_UNTRUSTED_SENDER}
 
 
 def begin(

@@ -148,7 +148,7 @@ class Processing:
 
     def _settled(self, settlement: str) -> None:
         self.settlement = settlement
-        self.span.set_attribute(semconv.VOXTRACE_SETTLEMENT, settlement)
+        self.span.set_attribute(semconv.VOXTRACE_MESSAGING_SETTLEMENT, settlement)
 
     def _fail(self, error_type: str) -> None:
         if self._error_type is None and not self._ended:

@@ -29,8 +29,14 @@ class Waiting:
     def in_queue(cls, queue: str) -> Self:
         """The waits in the queue of that name; empty where it is unknown."""
         label = queue_label(queue)
-        common: Attributes = {semconv.MESSAGING_SYSTEM: names.SYSTEM, semconv.VOXTRACE_QUEUE_NAME: label}
-        timed = {source: {**common, semconv.VOXTRACE_WAIT_SOURCE: source} for source in names.WAIT_SOURCES}
+        common: Attributes = {
+            semconv.MESSAGING_SYSTEM: names.SYSTEM,
+            semconv.VOXTRACE_MESSAGING_QUEUE_NAME: label,
+        }
+        timed = {
+            source: {**common, semconv.VOXTRACE_MESSAGING_WAIT_SOURCE: source}
+            for source in names.WAIT_SOURCES
+        }
         return cls(f"wait {label}", timed, common)
 
 
@@ -128,7 +134,7 @@ class Routes:
         if destination.anonymous:
             beginning[semconv.MESSAGING_DESTINATION_ANONYMOUS] = True
         if queue:
-            beginning[semconv.VOXTRACE_QUEUE_NAME] = queue
+            beginning[semconv.VOXTRACE_MESSAGING_QUEUE_NAME] = queue
         return Route(
             operation=operation,
             destination=destination,

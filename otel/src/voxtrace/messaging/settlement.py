@@ -190,7 +190,7 @@ def _report(  # noqa: PLR0917 - as above
         else:
             span.set_attribute(semconv.MESSAGING_RABBITMQ_MESSAGE_DELIVERY_TAG, last.tag)
         if error is None:
-            span.set_attribute(semconv.VOXTRACE_SETTLEMENT, verdict.settlement)
+            span.set_attribute(semconv.VOXTRACE_MESSAGING_SETTLEMENT, verdict.settlement)
         else:
             failure.mark_exception(span, error)
         in_span = trace.set_span_in_context(span, owner.spanned)

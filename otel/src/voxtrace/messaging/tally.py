@@ -7,6 +7,7 @@ from weakref import WeakKeyDictionary
 
 from opentelemetry.metrics import CallbackOptions, Meter, MeterProvider, Observation
 
+from voxtrace._metric import Metric
 from voxtrace.messaging.route import Attributes
 
 _tallies: "WeakKeyDictionary[MeterProvider, dict[str, Tally]]" = WeakKeyDictionary()
@@ -37,16 +38,16 @@ class Tally:
         return [Observation(count, dict(key)) for key, count in counts]
 
 
-def tally(provider: MeterProvider, meter: Meter, name: str, description: str) -> Tally:
+def tally(provider: MeterProvider, meter: Meter, metric: Metric) -> Tally:
     """
-    The tally of that name, which `provider` collects.
+    The tally of that metric, which `provider` collects.
 
     There is one for each provider: a meter keeps the callbacks of an instrument's first creation alone, and a
     count must not begin again because pika was put back in between.
     """
     with _lock:
         known = _tallies.setdefault(provider, {})
-        if name not in known:
-            known[name] = Tally()
-            meter.create_observable_counter(name, [known[name].observe], "{message}", description)
-        return known[name]
+        if metric.name not in known:
+            known[metric.name] = Tally()
+            metric.observable_counter(meter, known[metric.name].observe)
+        return known[metric.name]

@@ -70,7 +70,11 @@ class Telemetry:
     def refuse(self, header: str, reason: str) -> None:
         """Counts a header that is not believed: its `type`, `size` or `syntax` is wrong."""
         self.refused_headers.add(
-            1, {semconv.VOXTRACE_HEADER_NAME: header, semconv.VOXTRACE_REFUSAL_REASON: reason}
+            1,
+            {
+                semconv.VOXTRACE_MESSAGING_HEADER_NAME: header,
+                semconv.VOXTRACE_MESSAGING_REFUSAL_REASON: reason,
+            },
         )
 
 
@@ -88,34 +92,14 @@ def build(
         tracer=trace.get_tracer("voxtrace.messaging", version, tracer_provider, semconv.SCHEMA_URL),
         meter=meter,
         meter_provider=provider,
-        sent=tally(provider, meter, semconv.METRIC_SENT_MESSAGES, "Messages a producer tried to send."),
-        returned=meter.create_counter(
-            semconv.METRIC_RETURNED_MESSAGES, "{message}", "Mandatory messages that the broker sent back."
-        ),
-        consumed=tally(
-            provider, meter, semconv.METRIC_CONSUMED_MESSAGES, "Messages delivered to a consumer."
-        ),
-        operation_duration=_histogram(
-            meter,
-            semconv.METRIC_MESSAGING_OPERATION_DURATION,
-            "Time a publish, to the broker's confirm if there is one, a get or a settlement took.",
-        ),
-        process_duration=_histogram(
-            meter, semconv.METRIC_PROCESS_DURATION, "Time from a message's delivery to its settlement."
-        ),
-        wait_duration=_histogram(
-            meter,
-            semconv.METRIC_WAIT_DURATION,
-            "Time from a message's enqueueing to its delivery to a callback.",
-        ),
-        prefetch_duration=_histogram(
-            meter,
-            semconv.METRIC_WAIT_PREFETCH_DURATION,
-            "Time from a message's arrival at the client to its delivery to a callback.",
-        ),
-        refused_headers=meter.create_counter(
-            semconv.METRIC_REFUSED_HEADERS, "{header}", "Propagated headers that were not believed."
-        ),
+        sent=tally(provider, meter, semconv.METRIC_MESSAGING_CLIENT_SENT_MESSAGES),
+        returned=semconv.METRIC_VOXTRACE_MESSAGING_RETURNED_MESSAGES.counter(meter),
+        consumed=tally(provider, meter, semconv.METRIC_MESSAGING_CLIENT_CONSUMED_MESSAGES),
+        operation_duration=semconv.METRIC_MESSAGING_CLIENT_OPERATION_DURATION.histogram(meter),
+        process_duration=semconv.METRIC_MESSAGING_PROCESS_DURATION.histogram(meter),
+        wait_duration=semconv.METRIC_VOXTRACE_MESSAGING_WAIT_DURATION.histogram(meter),
+        prefetch_duration=semconv.METRIC_VOXTRACE_MESSAGING_WAIT_PREFETCH_DURATION.histogram(meter),
+        refused_headers=semconv.METRIC_VOXTRACE_MESSAGING_REFUSED_HEADERS.counter(meter),
         configuration=configuration,
         former=Former(meter) if configuration.dup else None,
     )
@@ -124,12 +108,6 @@ def build(
 def record(histogram: Histogram, nanoseconds: int, attributes: Attributes, context: Context) -> None:
     """Records a span's length in seconds; `context` holds that span, so that an exemplar leads to it."""
     histogram.record(nanoseconds / _NANOSECONDS, attributes, context)
-
-
-def _histogram(meter: Meter, name: str, description: str) -> Histogram:
-    return meter.create_histogram(
-        name, "s", description, explicit_bucket_boundaries_advisory=semconv.DURATION_BUCKETS
-    )
 
 
 def _takes(provider: MeterProvider) -> bool:

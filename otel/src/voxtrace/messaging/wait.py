@@ -109,15 +109,15 @@ def report_prefetch(
 
 
 def _shown(wait: Wait, queue: str, message_id: object) -> Attributes:
-    shown: Attributes = {semconv.VOXTRACE_WAIT_SOURCE: wait.source}
+    shown: Attributes = {semconv.VOXTRACE_MESSAGING_WAIT_SOURCE: wait.source}
     if queue:
-        shown[semconv.VOXTRACE_QUEUE_NAME] = queue
+        shown[semconv.VOXTRACE_MESSAGING_QUEUE_NAME] = queue
     if message_id and isinstance(message_id, str):
         # People look for a message by it, and the wait may be all there is in a sender's trace.
         shown[semconv.MESSAGING_MESSAGE_ID] = message_id
     if wait.clock_skew:
-        shown[semconv.VOXTRACE_WAIT_CLOCK_SKEW] = True
+        shown[semconv.VOXTRACE_MESSAGING_WAIT_CLOCK_SKEW] = True
     if wait.arrived is not None:
-        shown[semconv.VOXTRACE_WAIT_BROKER] = (wait.arrived - wait.start) / _NANOSECONDS
-        shown[semconv.VOXTRACE_WAIT_PREFETCH] = (wait.end - wait.arrived) / _NANOSECONDS
+        shown[semconv.VOXTRACE_MESSAGING_WAIT_BROKER] = (wait.arrived - wait.start) / _NANOSECONDS
+        shown[semconv.VOXTRACE_MESSAGING_WAIT_PREFETCH] = (wait.end - wait.arrived) / _NANOSECONDS
     return shown

@@ -14,10 +14,9 @@ from voxtrace.messaging.configuration import Configuration
 
 ROOT = Path(__file__).resolve().parents[4]
 EMITTED = sorted(
-    str(value)
+    value if isinstance(value, str) else value.name
     for name, value in vars(semconv).items()
-    if name.startswith(("MESSAGING_", "VOXTRACE_", "LINK_", "FORMER_", "METRIC_"))
-    and not str(value).startswith(("gen_ai.", "speech."))
+    if name.startswith(("MESSAGING_", "NET_", "VOXTRACE_", "METRIC_MESSAGING_", "METRIC_VOXTRACE_"))
 )
 HEADERS = [value for name, value in vars(names).items() if name.startswith("HEADER_")]
 
