@@ -36,25 +36,14 @@ def render(registry: Registry) -> str:
     """The source of the module, as ruff formats it but for line breaks."""
     lines = [_HEAD]
     for group in registry.attribute_groups:
-        ours = [one for one in group.attributes if one.id in _ours(registry)]
-        if ours:
+        if not _foreign(group.annotations.emitted_by):
             lines += ["", *textwrap.wrap(group.brief, 100, initial_indent="# ", subsequent_indent="# ")]
-            lines += [line for one in ours for line in _attribute(one)]
+            lines += [line for one in group.attributes for line in _attribute(one)]
     lines += ["", "# Events."]
     lines += [f"{_constant('event.' + one.name)}: Final = {_text(one.name)}" for one in registry.events]
     lines += ["", "# Metrics."]
     lines += [_metric(one, registry) for one in registry.metrics if not _foreign(one.annotations.emitted_by)]
     return "\n".join(lines) + "\n"
-
-
-def _ours(registry: Registry) -> set[str]:
-    named = {
-        one.ref
-        for group in registry.emitted
-        if not _foreign(group.annotations.emitted_by)
-        for one in group.attributes
-    }
-    return named | {"voxtrace.link.reason"}
 
 
 def _foreign(emitted_by: str | None) -> bool:

@@ -2,12 +2,13 @@
 The errors that Voxtrace raises or asks for, as one tree.
 
     VoxtraceError
-    └── HealthCheckError        raised by your own checks, to publish a reason
+    ├── HealthCheckError        raised by your own checks, to publish a reason
+    └── PricesError             raised where you read a price table yourself
 
 Setting up and running telemetry raises nothing: what goes wrong is logged.
 """
 
-__all__ = ["HealthCheckError", "VoxtraceError"]
+__all__ = ["HealthCheckError", "PricesError", "VoxtraceError"]
 
 
 class VoxtraceError(Exception):
@@ -16,3 +17,7 @@ class VoxtraceError(Exception):
 
 class HealthCheckError(VoxtraceError):
     """A health check failed for a reason that may be published as it is."""
+
+
+class PricesError(VoxtraceError):
+    """A price table is not one; the message says where, and what to write."""

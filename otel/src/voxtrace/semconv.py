@@ -134,6 +134,33 @@ SPEECH_TRANSLATION_UNKNOWN_WORD_RATIO: Final = SPEECH + "translation.unknown_wor
 SPEECH_TTS_CHARACTER_COUNT: Final = SPEECH + "tts.character.count"
 SPEECH_TTS_WORD_COUNT: Final = SPEECH + "tts.word.count"
 
+# Of any stage.
+SPEECH_ENGINE_COLD: Final = SPEECH + "engine.cold"
+SPEECH_COMPONENT_NAME: Final = SPEECH + "component.name"
+SPEECH_AUDIO_SIZE: Final = SPEECH + "audio.size"
+SPEECH_AUDIO_CONTAINER: Final = SPEECH + "audio.container"
+SPEECH_ASR_LANGUAGE: Final = SPEECH + "asr.language"
+SPEECH_TTS_LANGUAGE: Final = SPEECH + "tts.language"
+SPEECH_TTS_VOICE: Final = SPEECH + "tts.voice"
+SPEECH_TTS_FIRST_AUDIO: Final = SPEECH + "tts.first_audio"
+SPEECH_TTS_WORD_RANGE: Final = SPEECH + "tts.word_range"
+SPEECH_TTS_CHARACTER_RANGE: Final = SPEECH + "tts.character_range"
+
+# Of what work used and cost.
+SPEECH_USAGE_OUTCOME: Final = SPEECH + "usage.outcome"
+SPEECH_USAGE_OUTCOME_COMPLETED: Final = "completed"
+SPEECH_USAGE_OUTCOME_FAILED: Final = "failed"
+SPEECH_COST_AMOUNT: Final = SPEECH + "cost.amount"
+SPEECH_COST_CURRENCY: Final = SPEECH + "cost.currency"
+SPEECH_PRICE_VERSION: Final = SPEECH + "price.version"
+
+# What people said; only with `VOXTRACE_CAPTURE_CONTENT=true`, and under one prefix so that one
+# Collector rule drops it.
+SPEECH_PII_TRANSCRIPT: Final = SPEECH + "pii.transcript"
+SPEECH_PII_SOURCE_TEXT: Final = SPEECH + "pii.source_text"
+SPEECH_PII_TRANSLATION: Final = SPEECH + "pii.translation"
+SPEECH_PII_SPOKEN_TEXT: Final = SPEECH + "pii.spoken_text"
+
 # Events.
 
 # Metrics.
@@ -386,4 +413,129 @@ METRIC_SPEECH_AUDIO_DURATION: Final = Metric(
     "s",
     "Duration of the audio that was transcribed or synthesized.",
     (1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0),
+)
+METRIC_SPEECH_AUDIO_SIZE: Final = Metric(
+    SPEECH + "audio.size",
+    "By",
+    "Size of uploaded files.",
+    (10000.0, 50000.0, 100000.0, 500000.0, 1000000.0, 5000000.0, 10000000.0, 50000000.0, 100000000.0),
+)
+METRIC_SPEECH_MODEL_LOAD_DURATION: Final = Metric(
+    SPEECH + "model.load.duration",
+    "s",
+    "Time it took to load a model.",
+    (
+        0.005,
+        0.01,
+        0.025,
+        0.05,
+        0.075,
+        0.1,
+        0.25,
+        0.5,
+        0.75,
+        1.0,
+        2.5,
+        5.0,
+        7.5,
+        10.0,
+        30.0,
+        60.0,
+        120.0,
+        300.0,
+        600.0,
+    ),
+)
+METRIC_SPEECH_MODEL_LOADED: Final = Metric(SPEECH + "model.loaded", "{model}", "Models in memory.")
+METRIC_SPEECH_WORDS: Final = Metric(
+    SPEECH + "words", "{word}", "Words that were heard, went into a translation, or were spoken."
+)
+METRIC_SPEECH_CHARACTERS: Final = Metric(
+    SPEECH + "characters",
+    "{character}",
+    "Characters that were heard, went into a translation, or were spoken.",
+)
+METRIC_SPEECH_SEGMENTS: Final = Metric(SPEECH + "segments", "{segment}", "Segments that were heard.")
+METRIC_SPEECH_LANGUAGE_PROBABILITY: Final = Metric(
+    SPEECH + "language.probability",
+    "1",
+    "How sure engines were of the language they heard.",
+    (0.1, 0.25, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 1.0),
+)
+METRIC_SPEECH_LANGUAGE_MISMATCHES: Final = Metric(
+    SPEECH + "language.mismatches", "{mismatch}", "Transcriptions in another language than was asked for."
+)
+METRIC_SPEECH_TTS_TIME_TO_FIRST_AUDIO: Final = Metric(
+    SPEECH + "tts.time_to_first_audio",
+    "s",
+    "Time from the text to the first sound, where an engine speaks piece by piece.",
+    (
+        0.005,
+        0.01,
+        0.025,
+        0.05,
+        0.075,
+        0.1,
+        0.25,
+        0.5,
+        0.75,
+        1.0,
+        2.5,
+        5.0,
+        7.5,
+        10.0,
+        30.0,
+        60.0,
+        120.0,
+        300.0,
+        600.0,
+    ),
+)
+METRIC_SPEECH_TTS_DURATION: Final = Metric(
+    SPEECH + "tts.duration",
+    "s",
+    "Time it took to speak, by how much there was to say.",
+    (
+        0.005,
+        0.01,
+        0.025,
+        0.05,
+        0.075,
+        0.1,
+        0.25,
+        0.5,
+        0.75,
+        1.0,
+        2.5,
+        5.0,
+        7.5,
+        10.0,
+        30.0,
+        60.0,
+        120.0,
+        300.0,
+        600.0,
+    ),
+)
+METRIC_SPEECH_TTS_VOICES_ACTIVE: Final = Metric(
+    SPEECH + "tts.voices.active", "{voice}", "Voices that were used in the last five minutes."
+)
+METRIC_SPEECH_ERRORS: Final = Metric(
+    SPEECH + "errors", "{error}", "Errors that no span shows, counted by `record_error`."
+)
+METRIC_SPEECH_USAGE_AUDIO: Final = Metric(
+    SPEECH + "usage.audio", "s", "Audio that was listened to or made, by its samples; failed attempts too."
+)
+METRIC_SPEECH_USAGE_CHARACTERS: Final = Metric(
+    SPEECH + "usage.characters",
+    "{character}",
+    "Characters that were translated or spoken; failed attempts too.",
+)
+METRIC_SPEECH_USAGE_COMPUTE_TIME: Final = Metric(
+    SPEECH + "usage.compute.time", "s", "Time that engines worked; failed attempts too."
+)
+METRIC_SPEECH_USAGE_COST: Final = Metric(
+    SPEECH + "usage.cost",
+    "{currency}",
+    "What work cost, by the price table in force when it ended; failed attempts too.",
 )

@@ -100,7 +100,7 @@ def test_who_emits_a_metric_is_said(model: Path) -> None:
     """A metric without its emitter is an error."""
     _change(
         model / "metrics.yaml",
-        "{emitted_by: voxtrace.engines, buckets: real_time_factor}",
+        "{emitted_by: voxtrace.stages, buckets: real_time_factor}",
         "{buckets: duration}",
     )
     with pytest.raises(SchemaError, match=r"metric\.speech\.real_time_factor: say by"):

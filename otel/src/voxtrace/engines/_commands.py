@@ -19,30 +19,20 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol
 from weakref import WeakKeyDictionary
 
 from opentelemetry import context as otel_context
-from opentelemetry import trace
 
 from voxtrace import semconv
 from voxtrace._guard import guarded
 from voxtrace.engines._instrumentor import EngineInstrumentor, Patches, suppressed
-from voxtrace.engines._operation import fail, labels
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from opentelemetry.context import Context
-    from opentelemetry.util.types import AttributeValue
 
-    from voxtrace.engines._instruments import Instruments
+    from voxtrace.stages.instruments import Instruments
+    from voxtrace.stages.operation import Operation
 
 _TIMED_OUT: Final = subprocess.TimeoutExpired.__qualname__
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """What a command line asks of an engine."""
-
-    model: str | None
-    attributes: Mapping[str, AttributeValue] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -55,26 +45,27 @@ class Run:
     output: str | bytes | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What a run shows about itself once it has ended well."""
-
-    attributes: Mapping[str, AttributeValue] = field(default_factory=dict)
-    audio_seconds: float | None = None
-
-
 class CommandEngine(Protocol):
     """A speech engine that is a program."""
 
     program: str
-    provider: str
-    operation: str
 
-    def request(self, argv: list[str]) -> Request | None:
-        """Read a command line; None when it is no speech work (a listing, a version)."""
+    def is_work(self, argv: list[str]) -> bool:
+        """Tell whether a command line is speech work, and no listing of voices."""
 
-    def outcome(self, run: Run) -> Outcome:
-        """Measure a finished run."""
+    def operation(self, instruments: Instruments, run: Run, when: When) -> Operation:
+        """Begin the operation that a run was, as its command line tells, at the time and place given."""
+
+    def measure(self, operation: Any, run: Run) -> None:
+        """Say what a run shows about itself, now that it has ended."""
+
+
+@dataclass(frozen=True, slots=True)
+class When:
+    """Where a run belongs, and when it began, in ns since the epoch."""
+
+    context: Context
+    start_time: int
 
 
 class CommandInstrumentor(EngineInstrumentor):
@@ -94,7 +85,6 @@ class _Watched:
 
     engine: CommandEngine
     instruments: Instruments
-    request: Request
     run: Run
     context: Context = field(default_factory=otel_context.get_current)
     began: int = field(default_factory=time.time_ns)
@@ -161,12 +151,11 @@ class _Watch:
                 return None
             engine, instruments = found
             argv = [os.fsdecode(part) for part in command]
-            request = engine.request(argv)
-            if request is None:
+            if not engine.is_work(argv):
                 return None
             folder = kwargs.get("cwd")
             run = Run(argv, folder=os.fsdecode(folder) if folder is not None else None)
-            return _Watched(engine=engine, instruments=instruments, request=request, run=run)
+            return _Watched(engine=engine, instruments=instruments, run=run)
         return None
 
     def _communicate(
@@ -212,36 +201,18 @@ def _finish(watched: _Watched, *, returncode: int | None) -> None:
     """Write the span of a run, and its metrics."""
     with guarded("record a command-line engine"):
         seconds = time.perf_counter() - watched.started
-        engine, request = watched.engine, watched.request
-        shared = labels(engine.operation, provider=engine.provider, model=request.model)
-        span = watched.instruments.tracer.start_span(
-            f"{engine.operation} {request.model}" if request.model else engine.operation,
-            context=watched.context,
-            attributes={**shared, **request.attributes},
-            start_time=watched.began,
-        )
+        engine, run = watched.engine, watched.run
+        operation = engine.operation(watched.instruments, run, When(watched.context, watched.began))
+        operation.worked = seconds
         error_type = _error_type(watched.error_type, returncode)
-        outcome = Outcome()
         with guarded("measure the work of a command-line engine"):
-            outcome = engine.outcome(watched.run)
-        audio_seconds = outcome.audio_seconds if error_type is None else None
-        span.set_attributes(dict(outcome.attributes))
-        if returncode is not None:
-            span.set_attribute(semconv.PROCESS_EXIT_CODE, returncode)
-        if audio_seconds:
-            span.set_attribute(semconv.SPEECH_AUDIO_DURATION, audio_seconds)
-            span.set_attribute(semconv.SPEECH_REAL_TIME_FACTOR, seconds / audio_seconds)
+            engine.measure(operation, run)
         if error_type is not None:
-            fail(span, error_type)
-        watched.instruments.record(
-            shared,
-            seconds=seconds,
-            audio_seconds=audio_seconds,
-            error_type=error_type,
-            context=trace.set_span_in_context(span, watched.context),
-        )
+            operation.audio_seconds = None
+        if returncode is not None:
+            operation.span.set_attribute(semconv.PROCESS_EXIT_CODE, returncode)
         # By the monotonic clock, so that span and metric agree when the wall clock is set meanwhile.
-        span.end(watched.began + round(seconds * 1e9))
+        operation.close(error_type=error_type, end_time=watched.began + round(seconds * 1e9))
 
 
 def _error_type(raised: str | None, returncode: int | None) -> str | None:

@@ -10,7 +10,7 @@ import wrapt
 from opentelemetry import context as otel_context
 
 from voxtrace._guard import guarded
-from voxtrace.engines._instruments import Instruments
+from voxtrace.stages.instruments import Instruments
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection

@@ -7,7 +7,7 @@ import os
 import re
 from pathlib import Path
 from typing import Final
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, WeakSet
 
 #: Folder names that say nothing about the model inside.
 _ANONYMOUS = re.compile(
@@ -35,6 +35,7 @@ _SIZES: Final = {
 }
 
 _names: WeakKeyDictionary[object, str] = WeakKeyDictionary()
+_cold: WeakSet[object] = WeakSet()
 
 
 def remember(model: object, name: str | None) -> None:
@@ -49,6 +50,20 @@ def recall(model: object) -> str | None:
         return _names.get(model)
     except TypeError:  # an object that cannot be weakly referenced was never remembered
         return None
+
+
+def loaded(model: object) -> None:
+    """Note that a model was just loaded: the first work with it is slower than the rest."""
+    _cold.add(model)
+
+
+def first_use(model: object) -> bool | None:
+    """Tell whether nothing was done with a model since it was loaded; None when it was loaded unwatched."""
+    if recall(model) is None:
+        return None
+    cold = model in _cold
+    _cold.discard(model)
+    return cold
 
 
 def model_name(given: object) -> str | None:

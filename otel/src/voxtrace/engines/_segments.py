@@ -12,7 +12,7 @@ from voxtrace._guard import guarded
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from voxtrace.engines._transcription import Transcription
+    from voxtrace.engines._whisper import WhisperTranscription
 
 
 class TracedSegments(wrapt.ObjectProxy):  # type: ignore[type-arg]  # generic in wrapt's stubs alone
@@ -24,7 +24,7 @@ class TracedSegments(wrapt.ObjectProxy):  # type: ignore[type-arg]  # generic in
     exception, `close()`, or when the generator is dropped.
     """
 
-    def __init__(self, segments: Any, transcription: Transcription) -> None:
+    def __init__(self, segments: Any, transcription: WhisperTranscription) -> None:
         super().__init__(segments)
         self._self_transcription = transcription
 
@@ -71,5 +71,5 @@ class TracedSegments(wrapt.ObjectProxy):  # type: ignore[type-arg]  # generic in
             transcription.finish(error)
             raise
         with guarded("count a segment"):
-            transcription.add(segment)
+            transcription.add(vars(segment))
         return segment

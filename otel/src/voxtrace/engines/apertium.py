@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, ClassVar, Final
 
-from voxtrace import semconv
 from voxtrace.engines._arguments import parse
-from voxtrace.engines._commands import CommandEngine, CommandInstrumentor, Outcome, Request, Run
-from voxtrace.engines._texts import count_words, decoded
+from voxtrace.engines._commands import CommandEngine, CommandInstrumentor, Run, When
+from voxtrace.stages.texts import decoded
+from voxtrace.stages.translation import Translation
 
 if TYPE_CHECKING:
-    from opentelemetry.util.types import AttributeValue
+    from voxtrace.stages.instruments import Instruments
 
 _VALUED: Final = "dfmo"
 _LISTINGS: Final = {"l", "V", "h"}
@@ -23,43 +23,35 @@ _UNKNOWN: Final = re.compile(r"(?<![\w*])\*(?=\w)")
 
 class _Apertium:
     program = "apertium"
-    provider = "apertium"
-    operation = semconv.GEN_AI_OPERATION_NAME_TRANSLATE
 
-    def request(self, argv: list[str]) -> Request | None:
+    def is_work(self, argv: list[str]) -> bool:
+        """Tell a translation from a listing or a version."""
+        return not _LISTINGS & parse(argv, valued=_VALUED).options.keys()
+
+    def operation(self, instruments: Instruments, run: Run, when: When) -> Translation:
         """Read the direction; the codes of its languages are kept as the mode has them."""
-        arguments = parse(argv, valued=_VALUED)
-        if _LISTINGS & arguments.options.keys():
-            return None
-        direction = arguments.words[0] if arguments.words else ""
-        if not _DIRECTION.fullmatch(direction):
-            return Request(model=None)
-        source, target = direction.split("-")
-        return Request(
-            direction,
-            {
-                semconv.SPEECH_TRANSLATION_SOURCE_LANGUAGE: source,
-                semconv.SPEECH_TRANSLATION_TARGET_LANGUAGE: target,
-            },
+        words = parse(run.argv, valued=_VALUED).words
+        direction = words[0] if words and _DIRECTION.fullmatch(words[0]) else None
+        source, target = direction.split("-") if direction else (None, None)
+        return Translation(
+            instruments,
+            provider="apertium",
+            model=direction,
+            source_language=source,
+            target_language=target,
+            context=when.context,
+            start_time=when.start_time,
         )
 
-    def outcome(self, run: Run) -> Outcome:
+    def measure(self, operation: Translation, run: Run) -> None:
         """Count what went in and came out, and the words that Apertium did not know."""
-        found: dict[str, AttributeValue] = {}
         source, translation = decoded(run.input), decoded(run.output)
         if source is not None:
-            found[semconv.SPEECH_TRANSLATION_INPUT_CHARACTER_COUNT] = len(source.strip())
-            found[semconv.SPEECH_TRANSLATION_INPUT_WORD_COUNT] = count_words(source)
+            operation.source(source)
         if translation is not None:
-            words = count_words(translation)
-            found[semconv.SPEECH_TRANSLATION_OUTPUT_CHARACTER_COUNT] = len(translation.strip())
-            found[semconv.SPEECH_TRANSLATION_OUTPUT_WORD_COUNT] = words
-            if "u" not in parse(run.argv, valued=_VALUED).options:
-                unknown = len(_UNKNOWN.findall(translation))
-                found[semconv.SPEECH_TRANSLATION_UNKNOWN_WORD_COUNT] = unknown
-                if words:
-                    found[semconv.SPEECH_TRANSLATION_UNKNOWN_WORD_RATIO] = min(unknown / words, 1.0)
-        return Outcome(found)
+            marked = "u" not in parse(run.argv, valued=_VALUED).options
+            unknown = len(_UNKNOWN.findall(translation)) if marked else None
+            operation.target(translation, unknown_words=unknown)
 
 
 class ApertiumInstrumentor(CommandInstrumentor):

@@ -6,16 +6,15 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Final
 
-from voxtrace import semconv
 from voxtrace.engines._arguments import parse
-from voxtrace.engines._commands import CommandEngine, CommandInstrumentor, Outcome, Request, Run
-from voxtrace.engines._texts import count_words, decoded
+from voxtrace.engines._commands import CommandEngine, CommandInstrumentor, Run, When
 from voxtrace.engines._wav import HEAD_BYTES, wav_seconds
+from voxtrace.stages.synthesis import Synthesis
+from voxtrace.stages.texts import decoded
 
 if TYPE_CHECKING:
-    from opentelemetry.util.types import AttributeValue
-
     from voxtrace.engines._arguments import Arguments
+    from voxtrace.stages.instruments import Instruments
 
 _VALUED: Final = "abdfgklpPsvw"
 _VALUED_LONG: Final = frozenset({"path", "phonout", "sep", "split"})
@@ -30,28 +29,33 @@ _VOICE: Final = re.compile(r"[A-Za-z][\w-]{1,31}")
 
 class _EspeakNg:
     program = "espeak-ng"
-    provider = "espeak_ng"
-    operation = semconv.GEN_AI_OPERATION_NAME_TEXT_TO_SPEECH
 
-    def request(self, argv: list[str]) -> Request | None:
-        """Read the voice: it is to eSpeak what a model is to others."""
-        arguments = _parse(argv)
-        if _SILENT & arguments.options.keys():
-            return None
+    def is_work(self, argv: list[str]) -> bool:
+        """Tell a synthesis from a listing, a dictionary or phonemes alone."""
+        return not _SILENT & _parse(argv).options.keys()
+
+    def operation(self, instruments: Instruments, run: Run, when: When) -> Synthesis:
+        """Read the voice: it is to eSpeak what a model is to others, and has its language's name."""
         # eSpeak takes any variant ("es+f3") without complaint, so that one is no name for a metric.
-        voice = arguments.options.get("v", "").partition("+")[0]
+        voice = _parse(run.argv).options.get("v", "").partition("+")[0]
         model = voice if _VOICE.fullmatch(voice) else None
-        return Request(model, {semconv.GEN_AI_OUTPUT_TYPE: "speech"})
+        return Synthesis(
+            instruments,
+            provider="espeak_ng",
+            model=model,
+            voice=model,
+            language=model,
+            context=when.context,
+            start_time=when.start_time,
+        )
 
-    def outcome(self, run: Run) -> Outcome:
+    def measure(self, operation: Synthesis, run: Run) -> None:
         """Count the text, and measure the audio wherever it went."""
         arguments = _parse(run.argv)
-        found: dict[str, AttributeValue] = {}
         text = _text(arguments, run)
         if text is not None:
-            found[semconv.SPEECH_TTS_CHARACTER_COUNT] = len(text.strip())
-            found[semconv.SPEECH_TTS_WORD_COUNT] = count_words(text)
-        return Outcome(found, audio_seconds=_audio_seconds(arguments, run))
+            operation.text(text)
+        operation.audio_seconds = _audio_seconds(arguments, run)
 
 
 class EspeakNgInstrumentor(CommandInstrumentor):

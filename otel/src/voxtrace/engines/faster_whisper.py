@@ -19,10 +19,9 @@ from wrapt import register_post_import_hook
 from voxtrace import semconv
 from voxtrace._guard import guarded
 from voxtrace.engines._instrumentor import EngineInstrumentor, Patches, suppressed
-from voxtrace.engines._models import model_name, recall, remember
-from voxtrace.engines._operation import Stage, StageRun, current_operation, labels
+from voxtrace.engines._models import first_use, loaded, model_name, recall, remember
 from voxtrace.engines._segments import TracedSegments
-from voxtrace.engines._transcription import (
+from voxtrace.engines._whisper import (
     ALIGN,
     AUDIO_LOAD,
     DECODE,
@@ -31,8 +30,10 @@ from voxtrace.engines._transcription import (
     FEATURES,
     VAD,
     WINDOW_SPANS,
-    Transcription,
+    WhisperTranscription,
 )
+from voxtrace.stages.model import ModelLoad
+from voxtrace.stages.operation import current_operation
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -41,14 +42,15 @@ if TYPE_CHECKING:
     from opentelemetry.util.types import AttributeValue
 
     from voxtrace.engines._instrumentor import Wrapper
-    from voxtrace.engines._instruments import Instruments
+    from voxtrace.stages.instruments import Instruments
+    from voxtrace.stages.stage import Stage
 
 PROVIDER: Final = "faster_whisper"
 _MODULE: Final = "faster_whisper.transcribe"
 #: What a caller asks for, by the name of the argument.
 _REQUEST: Final = {
-    "task": semconv.SPEECH_ASR_TASK,
     "language": semconv.SPEECH_LANGUAGE_REQUESTED,
+    "task": semconv.SPEECH_ASR_TASK,
     "beam_size": semconv.SPEECH_ASR_BEAM_SIZE,
     "batch_size": semconv.SPEECH_ASR_BATCH_SIZE,
     "word_timestamps": semconv.SPEECH_ASR_WORD_TIMESTAMPS,
@@ -106,13 +108,12 @@ class _Hooks:
             remember(instance, model)
         if suppressed():
             return wrapped(*args, **kwargs)
-        shared = labels(None, provider=PROVIDER, model=model)
-        stage = Stage(f"speech.model.load {model}" if model else "speech.model.load", "model_load")
-        with StageRun(self._instruments, shared, stage, attributes=shared) as run:
+        with ModelLoad(self._instruments, provider=PROVIDER, model=model) as load:
             result = wrapped(*args, **kwargs)
             with guarded("describe a loaded model"):
-                run.span.set_attribute(semconv.SPEECH_ASR_DEVICE, instance.model.device)
-                run.span.set_attribute(semconv.SPEECH_ASR_COMPUTE_TYPE, instance.model.compute_type)
+                loaded(instance)
+                inner = instance.model
+                load.loaded(instance, device=inner.device, compute_type=inner.compute_type)
         return result
 
     def transcribe(
@@ -137,15 +138,21 @@ class _Hooks:
 
     def _begin(
         self, wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> Transcription | None:
+    ) -> WhisperTranscription | None:
         with guarded("start a transcription span"):
             # The batched pipeline holds the model that a plain one is.
-            model = recall(instance) or recall(getattr(instance, "model", None))
-            return Transcription(
+            model = instance if recall(instance) else getattr(instance, "model", None)
+            asked = _request(wrapped, args, kwargs)
+            language = asked.pop(semconv.SPEECH_LANGUAGE_REQUESTED, None)
+            cold = first_use(model)
+            if cold is not None:
+                asked[semconv.SPEECH_ENGINE_COLD] = cold
+            return WhisperTranscription(
                 self._instruments,
                 provider=PROVIDER,
-                model=model,
-                attributes=_request(wrapped, args, kwargs),
+                model=recall(model),
+                language=language if isinstance(language, str) else None,
+                attributes=asked,
                 window_spans=self._window_spans,
             )
         return None
@@ -167,24 +174,24 @@ def _request(
     }
 
 
-def _describe(transcription: Transcription, info: Any) -> None:
+def _describe(transcription: WhisperTranscription, info: Any) -> None:
     """Set what is known once the eager part is done."""
-    transcription.audio_seconds = info.duration
+    transcription.audio(info.duration)
+    transcription.language = info.language
     found: dict[str, AttributeValue] = {semconv.SPEECH_ASR_VAD_ENABLED: VAD in transcription.totals}
     if VAD in transcription.totals:
         found[semconv.SPEECH_AUDIO_SPEECH_DURATION] = info.duration_after_vad
     if info.all_language_probs is not None:
         # Otherwise nothing was detected: the language was given or is the model's only
         # one, and the probability is the constant 1.
-        found[semconv.SPEECH_LANGUAGE_DETECTED] = info.language
-        found[semconv.SPEECH_LANGUAGE_PROBABILITY] = float(info.language_probability)
+        transcription.detect(info.language, float(info.language_probability))
     transcription.span.set_attributes(found)
 
 
-def _current() -> Transcription | None:
+def _current() -> WhisperTranscription | None:
     """Return the transcription at work here; outside of one, an engine function is left alone."""
     operation = current_operation()
-    return operation if isinstance(operation, Transcription) and not suppressed() else None
+    return operation if isinstance(operation, WhisperTranscription) and not suppressed() else None
 
 
 def _staged(stage: Stage) -> Wrapper:

@@ -26,6 +26,7 @@ ORIGINALS = {name: vars(subprocess.Popen)[name] for name in PATCHED}
 TRANSLATE = "cat >/dev/null; echo 'El *xyzzy corre.'"
 TRANSLATED = {
     "gen_ai.operation.name": "translate",
+    "gen_ai.output.type": "text",
     "gen_ai.provider.name": "apertium",
     "gen_ai.request.model": "eng-spa",
     "process.exit.code": 0,
@@ -55,6 +56,7 @@ def _instrumented(telemetry: CapturedTelemetry) -> Iterator[None]:
 def only(telemetry: CapturedTelemetry) -> dict[str, Any]:
     """Return the one span, without its times."""
     (span,) = telemetry.spans()
+    span["attributes"].pop("speech.engine.duration", None)
     return {key: value for key, value in span.items() if key not in {"start", "end"}}
 
 
@@ -103,7 +105,10 @@ def test_a_run_is_measured(telemetry: CapturedTelemetry, program: MakeProgram) -
         "gen_ai.operation.name": "translate",
         "gen_ai.provider.name": "apertium",
         "gen_ai.request.model": "eng-spa",
+        "speech.translation.source_language": "eng",
+        "speech.translation.target_language": "spa",
     }
+    assert span["attributes"]["speech.engine.duration"] == point["sum"]
     assert point["sum"] == pytest.approx(span["end"] - span["start"], abs=1e-5)
 
 

@@ -70,7 +70,8 @@ def speak(program: MakeProgram, tmp_path: Path) -> Any:
 def only(telemetry: CapturedTelemetry) -> dict[str, Any]:
     """Return the one span, without what depends on the machine's speed."""
     (span,) = telemetry.spans()
-    span["attributes"].pop("speech.real_time_factor", None)
+    for name in ("speech.real_time_factor", "speech.engine.duration"):
+        span["attributes"].pop(name, None)
     return {key: value for key, value in span.items() if key not in {"start", "end"}}
 
 
@@ -86,6 +87,8 @@ SPOKEN = {
         "process.exit.code": 0,
         "speech.audio.duration": 2.0,
         "speech.tts.character.count": 10,
+        "speech.tts.language": "es",
+        "speech.tts.voice": "es",
         "speech.tts.word.count": 2,
     },
 }
@@ -148,8 +151,21 @@ def test_a_failed_run_has_no_factor(
         [program("espeak-ng", f"cat {audio}; exit 1"), "--stdout", "hola"], check=False, capture_output=True
     )
     assert only(telemetry)["attributes"]["error.type"] == "CalledProcessError"
-    assert set(telemetry.metrics()) == {"gen_ai.client.operation.duration"}
+    assert set(telemetry.metrics()) == {
+        "gen_ai.client.operation.duration",
+        "speech.tts.voices.active",
+        "speech.usage.characters",
+        "speech.usage.compute.time",
+    }
     assert "speech.audio.duration" not in only(telemetry)["attributes"]
+
+
+def test_a_failed_run_is_used_up_all_the_same(telemetry: CapturedTelemetry, program: MakeProgram) -> None:
+    """What a failed attempt took is counted, and told apart from what came to something."""
+    subprocess.run([program("espeak-ng", "exit 1"), "-ves", "hola"], check=False)
+    (characters,) = telemetry.metrics()["speech.usage.characters"]
+    assert characters["value"] == 4
+    assert characters["attributes"]["speech.usage.outcome"] == "failed"
 
 
 def test_audio_that_is_not_wav_has_no_duration(telemetry: CapturedTelemetry, program: MakeProgram) -> None:

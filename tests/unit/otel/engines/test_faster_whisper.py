@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 from typing import TYPE_CHECKING, Any
 
@@ -78,6 +79,7 @@ def test_the_root_says_what_was_asked_heard_and_found(whisper: Any, telemetry: C
         "speech.asr.decode.count": 1,
         "speech.asr.encode.count": 2,
         "speech.asr.fallback.count": 0,
+        "speech.asr.language": "es",
         "speech.asr.no_speech_probability": 0.25,
         "speech.asr.segment.count": 1,
         "speech.asr.task": "transcribe",
@@ -89,6 +91,7 @@ def test_the_root_says_what_was_asked_heard_and_found(whisper: Any, telemetry: C
         "speech.asr.word_timestamps": False,
         "speech.audio.duration": 4.0,
         "speech.audio.speech_duration": 3.0,
+        "speech.engine.cold": True,
         "speech.language.detected": "es",
         "speech.language.probability": 0.75,
     }
@@ -202,27 +205,58 @@ def test_the_metrics_carry_names_of_low_cardinality(whisper: Any, telemetry: Cap
     """Operation, provider, model and stage are all that a metric tells apart."""
     list(whisper.WhisperModel("tiny").transcribe("secret.wav")[0])
     found = {
-        (name, tuple(sorted(point["attributes"].items()))): point["count"]
+        (name, tuple(sorted(point["attributes"].items()))): point.get("count", point.get("value"))
         for name, points in telemetry.metrics().items()
         for point in points
+        if not name.endswith("compute.time")
     }
     operation = tuple(sorted({**SHARED, "gen_ai.operation.name": "speech_to_text"}.items()))
+    heard = (*operation, ("speech.asr.language", "es"))
 
     def stage(name: str) -> tuple[tuple[str, str], ...]:
         return (*operation, ("speech.stage.name", name))
 
-    load = (*sorted(SHARED.items()), ("speech.stage.name", "model_load"))
     assert found == {
-        ("gen_ai.client.operation.duration", operation): 1,
-        ("speech.audio.duration", operation): 1,
-        ("speech.real_time_factor", operation): 1,
-        ("speech.stage.duration", load): 1,
+        ("gen_ai.client.operation.duration", heard): 1,
+        ("speech.audio.duration", heard): 1,
+        ("speech.real_time_factor", heard): 1,
+        ("speech.language.probability", heard): 1,
+        ("speech.segments", heard): 1,
+        ("speech.words", heard): 2,
+        ("speech.characters", heard): 9,
+        ("speech.usage.audio", (*heard, ("speech.usage.outcome", "completed"))): 4.0,
+        ("speech.model.load.duration", tuple(sorted(SHARED.items()))): 1,
+        ("speech.model.loaded", tuple(sorted(SHARED.items()))): 0,
         ("speech.stage.duration", stage("audio_load")): 1,
         ("speech.stage.duration", stage("feature_extraction")): 1,
         ("speech.stage.duration", stage("language_detection")): 1,
         ("speech.stage.duration", stage("encode")): 2,
         ("speech.stage.duration", stage("decode")): 1,
     }
+
+
+def test_a_model_is_counted_while_it_lives(whisper: Any, telemetry: CapturedTelemetry) -> None:
+    """A loaded model adds one to the models in memory, and takes it away when it is dropped."""
+    model = whisper.WhisperModel("tiny")
+    (point,) = telemetry.metrics()["speech.model.loaded"]
+    assert (point["value"], point["attributes"]) == (1, SHARED)
+    del model
+    gc.collect()
+    (point,) = telemetry.metrics()["speech.model.loaded"]
+    assert point["value"] == 0
+
+
+def test_only_the_first_work_with_a_model_is_cold(whisper: Any, telemetry: CapturedTelemetry) -> None:
+    """The first transcription after the load is told from the others."""
+    model = whisper.WhisperModel("tiny")
+    for _ in range(2):
+        list(model.transcribe("a.wav")[0])
+    cold = [
+        span["attributes"]["speech.engine.cold"]
+        for span in telemetry.spans()
+        if span["name"] == "speech_to_text tiny"
+    ]
+    assert cold == [True, False]
 
 
 def test_a_model_that_cannot_be_loaded_is_an_error_span_without_its_message(

@@ -1,19 +1,19 @@
-"""A transcription as an operation: windows, attempts, and what its segments add up to."""
+"""A transcription by Whisper: windows, attempts, and what its segments add up to."""
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any, Final
 
 from voxtrace import semconv
-from voxtrace.engines._operation import Operation, Stage
+from voxtrace.stages.stage import Stage
+from voxtrace.stages.transcription import Transcription, confidence
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from opentelemetry.util.types import AttributeValue
 
-    from voxtrace.engines._instruments import Instruments
+    from voxtrace.stages.instruments import Instruments
 
 AUDIO_LOAD: Final = Stage("speech.audio.load", "audio_load")
 VAD: Final = Stage("speech.vad", "vad")
@@ -31,11 +31,13 @@ _TOTALS: Final = {
 }
 #: Windows whose stages get spans of their own: some 15 minutes of audio.
 WINDOW_SPANS: Final = 32
+#: How sure Whisper is of a segment, in the order that `confidence` takes it.
+_CONFIDENCE: Final = ("avg_logprob", "no_speech_prob", "compression_ratio")
 #: Keeps a segment without length from weighing nothing at all.
 _SHORTEST_SEGMENT: Final = 0.01
 
 
-class Transcription(Operation):
+class WhisperTranscription(Transcription):
     """The `speech_to_text` span of one call, however lazily its segments are read."""
 
     def __init__(
@@ -44,26 +46,20 @@ class Transcription(Operation):
         *,
         provider: str,
         model: str | None,
+        language: str | None,
         attributes: Mapping[str, AttributeValue],
         window_spans: int = WINDOW_SPANS,
     ) -> None:
         super().__init__(
-            instruments,
-            operation=semconv.GEN_AI_OPERATION_NAME_SPEECH_TO_TEXT,
-            provider=provider,
-            model=model,
-            attributes={semconv.GEN_AI_OUTPUT_TYPE: "text", **attributes},
+            instruments, provider=provider, model=model, language=language, attributes=attributes
         )
         self.windows = 0
         self.attempt = 0
         self._window_spans = window_spans
         self._skipped = 0
         self._fallbacks = 0
-        self._segments = 0
-        self._words = 0
-        self._characters = 0
         self._weight = 0.0
-        self._weighted: dict[str, float] = {}
+        self._weighted = dict.fromkeys(_CONFIDENCE, 0.0)
 
     def has_room_for(self, stage: Stage) -> bool:
         """Tell whether the stage belongs to one of the first windows."""
@@ -82,41 +78,28 @@ class Transcription(Operation):
         self._skipped += skipped
         self._fallbacks += max(self.attempt - 1, 0)
 
-    def add(self, segment: Any) -> None:
-        """Add a segment to the totals; nothing of its text is kept."""
-        text: str = segment.text
-        self._segments += 1
-        self._characters += len(text.strip())
-        self._words += len(segment.words) if segment.words is not None else len(text.split())
+    def add(self, segment: Mapping[str, Any]) -> None:
+        """Add a segment, by the names of Whisper's own fields, to the totals."""
+        words = segment.get("words")
+        self.hear(segment["text"], words=None if words is None else len(words))
         # Word timestamps make these NumPy scalars, which exporters need not know.
-        weight = max(float(segment.end - segment.start), _SHORTEST_SEGMENT)
+        weight = max(float(segment["end"] - segment["start"]), _SHORTEST_SEGMENT)
         self._weight += weight
-        for name, value in (
-            (semconv.SPEECH_ASR_AVG_LOGPROB, segment.avg_logprob),
-            (semconv.SPEECH_ASR_NO_SPEECH_PROBABILITY, segment.no_speech_prob),
-            (semconv.SPEECH_ASR_COMPRESSION_RATIO, segment.compression_ratio),
-        ):
-            self._weighted[name] = self._weighted.get(name, 0.0) + float(value) * weight
+        for name in _CONFIDENCE:
+            self._weighted[name] += float(segment[name]) * weight
 
     def _describe(self, *, complete: bool) -> None:
         super()._describe(complete=complete)
         found: dict[str, AttributeValue] = {
-            semconv.SPEECH_ASR_SEGMENT_COUNT: self._segments,
             semconv.SPEECH_ASR_WINDOW_COUNT: self.windows,
             semconv.SPEECH_ASR_WINDOW_SKIPPED: self._skipped,
             semconv.SPEECH_ASR_WINDOW_AGGREGATED: max(self.windows - self._window_spans, 0),
             semconv.SPEECH_ASR_FALLBACK_COUNT: self._fallbacks,
-            semconv.SPEECH_ASR_WORD_COUNT: self._words,
-            semconv.SPEECH_ASR_CHARACTER_COUNT: self._characters,
         }
         for stage, (count, duration) in _TOTALS.items():
             if stage in self.totals:
                 found[count] = self.totals[stage].count
                 found[duration] = self.totals[stage].seconds
-        for name, value in self._weighted.items():
-            found[name] = value / self._weight
-        if semconv.SPEECH_ASR_AVG_LOGPROB in found:
-            found[semconv.SPEECH_ASR_CONFIDENCE] = math.exp(
-                self._weighted[semconv.SPEECH_ASR_AVG_LOGPROB] / self._weight
-            )
+        if self._weight:
+            found |= confidence(*(self._weighted[name] / self._weight for name in _CONFIDENCE))
         self.span.set_attributes(found)

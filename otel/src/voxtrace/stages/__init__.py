@@ -1,0 +1,32 @@
+"""
+Speech work as spans and metrics: for engines and services that Voxtrace does not know.
+
+    with stages.transcription(provider="my_engine", model="large", language="en") as work:
+        work.audio(seconds=len(samples) / 16_000)
+        with work.stage("encode"):
+            encoded = encode(samples)
+        for segment in decode(encoded):
+            work.hear(segment.text)
+
+Each object is a span, its duration, its count, its error and its usage in one; the
+instrumentations of `voxtrace.engines` are made of the same.
+"""
+
+from voxtrace.stages.by_hand import Timer, record_error, synthesis, transcription, translation, upload
+from voxtrace.stages.stage import Stage
+from voxtrace.stages.synthesis import Synthesis
+from voxtrace.stages.transcription import Transcription
+from voxtrace.stages.translation import Translation
+
+__all__ = [
+    "Stage",
+    "Synthesis",
+    "Timer",
+    "Transcription",
+    "Translation",
+    "record_error",
+    "synthesis",
+    "transcription",
+    "translation",
+    "upload",
+]
