@@ -73,7 +73,8 @@ lint: .venv/.dev ## style, import directions, what is generated from the schema
 types: .venv/.dev ## mypy strict on both dists, the schema, and the public API as a user writes it
 	$(BIN)/mypy && $(BIN)/mypy tests/typing/api.py && cd otel/schema && ../../$(BIN)/mypy --config-file ../../pyproject.toml *.py
 
-unit: .venv/.dev ## fast tests, no real parts
+unit: .venv/.dev ## fast tests, on no real part but FFmpeg
+	$(BIN)/python -m voxtrace_services.native install unit
 	$(PYTEST) tests/unit
 
 contract: setup ## one suite per seam, on the in-memory adapter and on the real part

@@ -64,6 +64,12 @@ def test_architecture_stays_short() -> None:
     assert len((ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8").splitlines()) < 150
 
 
+def test_unit_tests_find_what_they_need() -> None:
+    """`make unit`, the first tests on a fresh machine, installs what they need before it runs them."""
+    plan = subprocess.run(["make", "-n", "unit"], cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    assert plan.index("native install unit") < plan.index("pytest tests/unit")
+
+
 def test_requirements_are_hashed() -> None:
     """Every requirement that make installs carries a hash."""
     for path in tracked("requirements/*.txt"):

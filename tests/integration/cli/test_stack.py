@@ -117,3 +117,27 @@ def test_interrupted_demo(voxtrace: Voxtrace, moment: str) -> None:
         assert "Interrupted: stopping the platform" in rest
     assert running
     assert voxtrace.left_behind() == []
+
+
+def test_interrupted_engine(voxtrace: Voxtrace, tmp_path: Path) -> None:
+    """Ctrl-C while an engine's program is at work ends that program too, and whatever it has started."""
+    shims, working = tmp_path / "shims", tmp_path / "working"
+    shims.mkdir()
+    apertium = shims / "apertium"
+    apertium.write_text(f'#!/bin/sh\n[ "$1" != -l ] || exec echo eng-spa\ntouch {working}\nsleep 60\ntrue\n')
+    apertium.chmod(0o755)
+    environment = {
+        **voxtrace.environment,
+        **NULL_ENGINES,
+        "VOXTRACE_TRANSLATION_ENGINE": "apertium",
+        "VOXTRACE_SHUTDOWN_GRACE_SECONDS": "1",
+        "PATH": f"{shims}:{voxtrace.environment['PATH']}",
+    }
+    with subprocess.Popen(
+        voxtrace.line("demo"), env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as demo:
+        _until(working.exists)
+        demo.send_signal(signal.SIGINT)
+
+    assert demo.returncode == 130
+    assert voxtrace.left_behind() == []

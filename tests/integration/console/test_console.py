@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable
 
 import httpx
+import pytest
 from opentelemetry.exporter.otlp.proto.http import Compression
 from opentelemetry.exporter.otlp.proto.http._log_exporter import OTLPLogExporter
 from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
@@ -138,6 +139,18 @@ def test_sigkill_loses_at_most_the_unflushed_batch(console: ConsoleProcess) -> N
     # Sent again, as by a sender that got no answer, everything is there and nothing counts twice.
     assert post(console, 1, 3000).status_code == 200
     until(lambda: console.spans() == 3000)
+    assert console.stop() == 0
+
+
+@pytest.mark.parametrize(("setting", "value"), [("HOURS", "1e-9"), ("BYTES", "1")])
+def test_what_is_not_to_be_kept_goes_at_the_start(console: ConsoleProcess, setting: str, value: str) -> None:
+    """A console that is started again under a tighter bound of age or size applies it at once."""
+    assert post(console, 1, 500).status_code == 200
+    until(lambda: console.spans() == 500)
+    assert console.stop() == 0
+    console.environment[f"VOXTRACE_CONSOLE_RETENTION_{setting}"] = value
+    console.start()
+    until(lambda: console.spans() == 0, seconds=20)
     assert console.stop() == 0
 
 

@@ -97,6 +97,36 @@ def test_a_trusted_peer_is_continued(start: Callable[..., Program], sink: Sink) 
     assert sink.spans == []
 
 
+@pytest.mark.parametrize(
+    ("code", "under"),
+    [(CONFIGURE, ()), ("", ("opentelemetry-instrument",))],
+    ids=["configure", "instrument"],
+)
+def test_what_is_too_long_is_cut(
+    start: Callable[..., Program], sink: Sink, code: str, under: tuple[str, ...]
+) -> None:
+    """Of an attribute of 10,000 characters, on a span or a log record, 4,096 are sent."""
+    code += (
+        "import logging\n"
+        "from opentelemetry import trace\n"
+        "long = 'x' * 10_000\n"
+        "with trace.get_tracer('shop').start_as_current_span('sale', attributes={'given': long}) as span:\n"
+        "    span.set_attribute('set', long)\n"
+        "    span.add_event('paid', {'noted': long})\n"
+        "    logging.getLogger('shop').warning('sold', extra={'logged': long})\n"
+    )
+    program = start(code, sink.url, under=under)
+    assert program.end()[0] == 0
+    (span,) = sink.spans
+    (event,) = span.events
+    (record,) = [record for record in sink.logs if record.body.string_value == "sold"]
+    lengths = {
+        attribute.key: len(attribute.value.string_value)
+        for attribute in (*span.attributes, *event.attributes, *record.attributes)
+    }
+    assert lengths == dict.fromkeys(["given", "set", "noted", "logged"], 4096)
+
+
 def test_configure_names_the_service_and_the_environment_renames_it(
     start: Callable[..., Program], sink: Sink
 ) -> None:

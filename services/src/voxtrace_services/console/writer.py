@@ -48,7 +48,7 @@ class Writer:
             flush_seconds: How long the first row of a batch waits for company.
             retry_seconds: Pause after the database refused a batch.
             max_bytes: How much may wait; beyond it `submit` refuses.
-            upkeep: Run on the writer's thread every `upkeep_seconds`, between batches.
+            upkeep: Run on the writer's thread at the start and every `upkeep_seconds`, between batches.
             upkeep_seconds: See `upkeep`.
         """
         self._sink = sink
@@ -111,21 +111,19 @@ class Writer:
             raise HealthCheckError(f"the database refuses writes: {self._failure}")
 
     def _run(self) -> None:
-        next_upkeep = time.monotonic() + self._upkeep_seconds
+        next_upkeep = time.monotonic()
         while True:
             rows, upto = self._take(next_upkeep)
-            if upto:
-                settled = self._write(rows)
-                with self._changed:
-                    if settled:
-                        self._settled = upto
-                        self._changed.notify_all()
-                    if self._closing and not (settled and self._waiting_bytes):
-                        return
-            elif self._closing:
-                return
-            if self._upkeep is not None and time.monotonic() >= next_upkeep:
-                self._tend(self._upkeep)
+            settled = not upto or self._write(rows)
+            with self._changed:
+                if upto and settled:
+                    self._settled = upto
+                    self._changed.notify_all()
+                # Rows may have come since: closing waits for them as well.
+                if self._closing and not (settled and self._waiting_bytes):
+                    return
+            if time.monotonic() >= next_upkeep:
+                self._tend()
                 next_upkeep = time.monotonic() + self._upkeep_seconds
 
     def _take(self, deadline: float) -> tuple[Rows, int]:
@@ -167,9 +165,10 @@ class Writer:
                     return False
                 self._changed.wait_for(lambda: self._closing, self._retry_seconds)
 
-    @staticmethod
-    def _tend(upkeep: Callable[[], object]) -> None:
+    def _tend(self) -> None:
+        if self._upkeep is None:
+            return
         try:
-            upkeep()
+            self._upkeep()
         except Exception:  # noqa: BLE001 - upkeep must not end the writer; it is logged
             _log.exception("the console's upkeep failed; it will run again")

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from pydantic import ValidationError
 
 import voxtrace
-from voxtrace_services.core import logs
+from voxtrace_services.core import engines, logs
 from voxtrace_services.core.settings import Settings
 
 if TYPE_CHECKING:
@@ -42,8 +42,8 @@ def run(service: str, entry: str, *, instrumented: bool = True) -> int:
     Run `entry` ("module:function", taking a Runtime) until it returns, and give the exit status.
 
     Telemetry is set up before the entry's module, and with it any framework or engine,
-    is imported. SIGTERM and SIGINT set `Runtime.stop`; what the service then has left
-    to say is flushed within FLUSH_SECONDS.
+    is imported. SIGTERM and SIGINT set `Runtime.stop`. An engine's program that then still
+    runs is ended, and what the service has left to say is flushed within FLUSH_SECONDS.
 
     Args:
         service: The service's name, which is its `service.name` too.
@@ -66,6 +66,8 @@ def run(service: str, entry: str, *, instrumented: bool = True) -> int:
         _log.info("service stopped")
         return 0
     finally:
+        # Before the flush, which then holds their spans too.
+        engines.end()
         if telemetry is not None:
             telemetry.shutdown(FLUSH_SECONDS)
         sys.stderr.flush()

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import uuid
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, StringConstraints
+from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
 
-from voxtrace_services.core.broker import Outgoing
+from voxtrace_services.core.broker import Outgoing, RejectedError
 
 JobId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")]
 ArtifactName = Annotated[
@@ -80,3 +81,30 @@ class JobEvent(Message):
     stage: Stage
     reason: str | None = None
     detail: str | None = None
+
+
+Kind = TypeVar("Kind", bound=Message)
+
+
+def decode(kind: type[Kind], body: bytes) -> Kind:
+    """
+    Read a message.
+
+    Raises:
+        RejectedError: `not_json`, `unknown_version` or `invalid_message`.
+    """
+    try:
+        fields = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise RejectedError("not_json", "the message is not JSON") from error
+    if not isinstance(fields, dict):
+        raise RejectedError("invalid_message", "the message is not a JSON object")
+    if "version" in fields and fields["version"] != kind.model_fields["version"].default:
+        raise RejectedError("unknown_version", "the message has a version this service does not know")
+    try:
+        return kind.model_validate_json(body)
+    except ValidationError as error:
+        wrong = sorted({str(item["loc"][0]) for item in error.errors(include_input=False) if item["loc"]})
+        named = ", ".join(name for name in wrong if name in kind.model_fields) or "an unknown field"
+        # Not `from error`: its text quotes the message.
+        raise RejectedError("invalid_message", f"{kind.__name__} is wrong in {named}") from None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import threading
 import time
@@ -15,7 +14,7 @@ from voxtrace import health
 from voxtrace.errors import HealthCheckError
 from voxtrace_services.core.artifacts import ArtifactMissingError, ArtifactStore
 from voxtrace_services.core.broker import RejectedError
-from voxtrace_services.core.messages import Message
+from voxtrace_services.core.messages import Message, decode
 from voxtrace_services.core.rabbitmq import open_broker
 from voxtrace_services.core.results import artifact
 
@@ -87,30 +86,6 @@ def handler(stage: Stage[Request], store: ArtifactStore) -> Handler:
         return [stage.follow(request, result)]
 
     return handle
-
-
-def decode(kind: type[Request], body: bytes) -> Request:
-    """
-    Read a message.
-
-    Raises:
-        RejectedError: `not_json`, `unknown_version` or `invalid_message`.
-    """
-    try:
-        fields = json.loads(body)
-    except (ValueError, RecursionError) as error:
-        raise RejectedError("not_json", "the message is not JSON") from error
-    if not isinstance(fields, dict):
-        raise RejectedError("invalid_message", "the message is not a JSON object")
-    if "version" in fields and fields["version"] != kind.model_fields["version"].default:
-        raise RejectedError("unknown_version", "the message has a version this worker does not know")
-    try:
-        return kind.model_validate_json(body)
-    except ValidationError as error:
-        wrong = sorted({str(item["loc"][0]) for item in error.errors(include_input=False) if item["loc"]})
-        named = ", ".join(name for name in wrong if name in kind.model_fields) or "an unknown field"
-        # Not `from error`: its text quotes the message.
-        raise RejectedError("invalid_message", f"{kind.__name__} is wrong in {named}") from None
 
 
 def content(kind: type[Content], store: ArtifactStore, name: str) -> Content:

@@ -6,10 +6,8 @@ import logging
 import threading
 from typing import TYPE_CHECKING
 
-from pydantic import ValidationError
-
 from voxtrace_services.core.broker import RejectedError
-from voxtrace_services.core.messages import JobEvent
+from voxtrace_services.core.messages import JobEvent, decode
 from voxtrace_services.core.topology import EVENTS
 from voxtrace_services.gateway.jobs import UnknownJobError
 
@@ -44,10 +42,7 @@ class Events:
 
     def handle(self, delivery: Delivery) -> Sequence[Outgoing]:
         """Note one event; nothing follows from it."""
-        try:
-            event = JobEvent.model_validate_json(delivery.body)
-        except ValidationError as error:
-            raise RejectedError("invalid_message", "The event is not a JobEvent of version 1.") from error
+        event = decode(JobEvent, delivery.body)
         try:
             self._jobs.finish(event)
         except UnknownJobError as error:

@@ -11,7 +11,7 @@ from voxtrace_services.native.errors import NativeError
 from voxtrace_services.native.install import install, require
 from voxtrace_services.native.parts import PARTS
 
-_NEEDS = ("demo", "full", "tests")
+_NEEDS = ("demo", "full", "unit", "tests")
 _SECONDS_BETWEEN_LINES = 5.0
 
 

@@ -16,7 +16,7 @@ from voxtrace_services.native.builds import COLLECTOR, GO_HINT, JAEGER, find_go
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-Need = Literal["demo", "full", "tests"]
+Need = Literal["demo", "full", "unit", "tests"]
 
 _VERSION = re.compile(r"\d+\.\d+(\.\d+)?")
 _JAEGER_MODULE_VERSION = re.compile(r"\bv1\.(\d+)(\.\d+)")
@@ -29,7 +29,7 @@ class Part:
     One program (or set of files) that is not a library.
 
     Attributes:
-        needed_for: the demo, the full back end, the tests.
+        needed_for: the demo, the full back end, the unit tests, all tests.
         apt: Debian packages that bring it, where there are any.
         install: the command to run where it is missing.
     """
@@ -171,7 +171,8 @@ PARTS: tuple[Part, ...] = (
     Part(
         name="FFmpeg",
         purpose="tells what an upload holds (ffprobe)",
-        needed_for=_ALL,
+        # The judgement of uploads is its own, so even unit tests are nothing without it.
+        needed_for=_ALL | {"unit"},
         apt=("ffmpeg",),
         install=_apt("ffmpeg"),
         locate=_on_path("ffprobe"),

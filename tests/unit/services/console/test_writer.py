@@ -1,6 +1,7 @@
 """The queue in front of the database."""
 
 import threading
+import time
 from collections.abc import Callable
 
 import duckdb
@@ -151,6 +152,52 @@ def test_upkeep_runs_between_batches_and_may_fail() -> None:
     assert writer.close(10)
     assert sink.batches == [["1"]]
     assert set(names) == {"console-writer"}
+
+
+def test_upkeep_runs_at_the_start() -> None:
+    """The first upkeep does not wait for its time: what a restart finds may be long overdue."""
+    ran = threading.Event()
+    writer = Writer(Sink(), upkeep=ran.set, upkeep_seconds=600)
+    writer.start()
+    assert ran.wait(10)
+    assert writer.close(10)
+
+
+def test_without_upkeep_the_writer_rests(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A writer that has no upkeep waits for rows all the same, and does not go round in circles."""
+    writer, deadlines = Writer(Sink(), flush_seconds=0.01, upkeep_seconds=600), []
+    take = writer._take
+
+    def watched(deadline: float) -> tuple[Rows, int]:
+        deadlines.append(deadline)
+        return take(deadline)
+
+    monkeypatch.setattr(writer, "_take", watched)
+    writer.start()
+    writer.submit(rows())
+    assert writer.flush(10)
+    writer.submit(rows())
+    assert writer.close(10)
+    assert deadlines[-1] > time.monotonic() + 500
+
+
+def test_rows_that_come_at_the_last_moment_are_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows submitted while the writer turns to its upkeep are written, even where the close comes next."""
+    writer = Writer(sink := Sink())
+    take = writer._take
+
+    def late(deadline: float) -> tuple[Rows, int]:
+        taken = take(deadline)
+        if taken[1] == 0 and not sink.batches:
+            writer.submit(rows())
+            writer._closing = True
+        return taken
+
+    monkeypatch.setattr(writer, "_take", late)
+    writer.start()
+    eventually(lambda: not writer._thread.is_alive())
+    assert sink.batches == [["1"]]
+    assert writer.close(10)
 
 
 def test_health_notices_a_dead_writer() -> None:

@@ -7,7 +7,14 @@ import json
 import pytest
 from pydantic import ValidationError
 
-from voxtrace_services.core.messages import JobEvent, SynthesizeRequest, TranscribeRequest, TranslateRequest
+from voxtrace_services.core.broker import RejectedError
+from voxtrace_services.core.messages import (
+    JobEvent,
+    SynthesizeRequest,
+    TranscribeRequest,
+    TranslateRequest,
+    decode,
+)
 
 MESSAGES = [
     TranscribeRequest(job_id="j", audio="j/audio", target_language="es", voice="es+f3"),
@@ -66,3 +73,9 @@ def test_frozen() -> None:
     """A message cannot be changed."""
     with pytest.raises(ValidationError, match="frozen"):
         MESSAGES[0].job_id = "other"  # type: ignore[misc]  # the fact under test
+
+
+def test_invalid_message_names_its_field() -> None:
+    """Whoever looks at a dead letter reads which field was wrong."""
+    with pytest.raises(RejectedError, match="SynthesizeRequest is wrong in language"):
+        decode(SynthesizeRequest, b'{"version":1,"job_id":"j","translation":"j/a","language":"?"}')

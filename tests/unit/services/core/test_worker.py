@@ -11,7 +11,7 @@ import pytest
 from voxtrace_services.core import worker
 from voxtrace_services.core.artifacts import ArtifactStore, ArtifactStoreUnavailableError
 from voxtrace_services.core.broker import Delivery, Outgoing, RejectedError
-from voxtrace_services.core.messages import SynthesizeRequest, TranslateRequest
+from voxtrace_services.core.messages import TranslateRequest
 from voxtrace_services.core.results import Transcript
 
 REQUEST = TranslateRequest(
@@ -106,12 +106,6 @@ def test_poison(store: ArtifactStore, body: bytes, reason: str) -> None:
         worker.handler(Upper(), store)(delivery(body))
     assert caught.value.reason == reason
     assert "secret" not in str(caught.value)
-
-
-def test_invalid_message_names_its_field() -> None:
-    """Whoever looks at a dead letter reads which field was wrong."""
-    with pytest.raises(RejectedError, match="SynthesizeRequest is wrong in language"):
-        worker.decode(SynthesizeRequest, b'{"version":1,"job_id":"j","translation":"j/a","language":"?"}')
 
 
 def test_invalid_artifact(store: ArtifactStore) -> None:

@@ -65,12 +65,22 @@ def test_the_first_ending_stands(jobs: Jobs, broker: MemoryBroker, add: Callable
     assert jobs.get("j1").finished_at == once
 
 
-@pytest.mark.parametrize("body", [b"", b"no json", b"{}", b'{"version":2,"job_id":"j1"}', b"\xff\xfe"])
-def test_what_is_no_event_is_rejected(jobs: Jobs, broker: MemoryBroker, body: bytes) -> None:
-    """No retry would mend a message of another shape."""
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        (b"", "not_json"),
+        (b"no json", "not_json"),
+        (b"\xff\xfe", "not_json"),
+        (b'{"version":2,"job_id":"j1"}', "unknown_version"),
+        (b"{}", "invalid_message"),
+        (COMPLETED.model_dump_json().encode().replace(b"completed", b"postponed"), "invalid_message"),
+    ],
+)
+def test_what_is_no_event_is_rejected(jobs: Jobs, broker: MemoryBroker, body: bytes, reason: str) -> None:
+    """No retry would mend a message of another shape, so it is rejected by what is wrong with it."""
     with pytest.raises(RejectedError) as caught:
         Events(broker, jobs).handle(delivery(body))
-    assert caught.value.reason == "invalid_message"
+    assert caught.value.reason == reason
 
 
 def test_an_event_of_no_job_is_rejected(jobs: Jobs, broker: MemoryBroker) -> None:

@@ -70,6 +70,11 @@ def test_jaeger_has_one_number(tmp_path: Path, number: str) -> None:
     assert jaeger.version() == "2.13.0"
 
 
+def test_unit_tests_need_little() -> None:
+    """Unit tests run before anything is built: on FFmpeg alone, which is installed by apt."""
+    assert {part.name: part.apt for part in PARTS if "unit" in part.needed_for} == {"FFmpeg": ("ffmpeg",)}
+
+
 def test_the_command_line_fails_with_one_message(tmp_path: Path) -> None:
     """`python -m voxtrace_services.native require` ends with status 1 and no traceback."""
     answer = subprocess.run(
