@@ -134,6 +134,11 @@ SPEECH_TRANSLATION_UNKNOWN_WORD_RATIO: Final = SPEECH + "translation.unknown_wor
 SPEECH_TTS_CHARACTER_COUNT: Final = SPEECH + "tts.character.count"
 SPEECH_TTS_WORD_COUNT: Final = SPEECH + "tts.word.count"
 
+# Of a job.
+SPEECH_JOB_STATE: Final = SPEECH + "job.state"
+SPEECH_JOB_OUTCOME: Final = SPEECH + "job.outcome"
+SPEECH_JOB_FAILED_STAGE: Final = SPEECH + "job.failed_stage"
+
 # Of any stage.
 SPEECH_ENGINE_COLD: Final = SPEECH + "engine.cold"
 SPEECH_COMPONENT_NAME: Final = SPEECH + "component.name"
@@ -164,6 +169,35 @@ SPEECH_PII_SPOKEN_TEXT: Final = SPEECH + "pii.spoken_text"
 # Events.
 
 # Metrics.
+METRIC_SPEECH_JOB_DURATION: Final = Metric(
+    SPEECH + "job.duration",
+    "s",
+    "Time from taking a job in to the news of its end.",
+    (
+        0.005,
+        0.01,
+        0.025,
+        0.05,
+        0.075,
+        0.1,
+        0.25,
+        0.5,
+        0.75,
+        1.0,
+        2.5,
+        5.0,
+        7.5,
+        10.0,
+        30.0,
+        60.0,
+        120.0,
+        300.0,
+        600.0,
+    ),
+)
+METRIC_SPEECH_JOBS: Final = Metric(
+    SPEECH + "jobs", "{job}", "Jobs by their state; those that ended are all there ever were."
+)
 METRIC_MESSAGING_CLIENT_SENT_MESSAGES: Final = Metric(
     "messaging.client.sent.messages", "{message}", "Messages a producer tried to send."
 )

@@ -74,6 +74,10 @@ def test_the_spans_of_an_upload(gateways: Callable[..., Gateway], amqp_url: str)
     }
     assert named["POST /v1/uploads"].parent_span_id == b""
     assert named["publish speech:transcribe"].parent_span_id == named["POST /v1/uploads"].span_id
+    said = {one.key: one.value for one in named["POST /v1/uploads"].attributes}
+    assert said["speech.audio.container"].string_value == "wav"
+    assert said["speech.audio.size"].int_value > 44
+    assert said["speech.audio.duration"].double_value > 0
     assert "Unmentionable" not in str(receiver.spans)
 
 

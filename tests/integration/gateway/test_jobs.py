@@ -172,9 +172,12 @@ def test_the_first_ending_stands(jobs: Jobs) -> None:
     """A job ends once, whatever comes after."""
     add(jobs, job())
     long = "x" * 5000
-    jobs.finish(JobEvent(job_id="j1", outcome="failed", stage="translation", reason=long, detail=long))
-    jobs.finish(JobEvent(job_id="j1", outcome="completed", stage="synthesis"))
+    failed = JobEvent(job_id="j1", outcome="failed", stage="translation", reason=long, detail=long)
+    took = jobs.finish(failed)
+    assert jobs.finish(JobEvent(job_id="j1", outcome="completed", stage="synthesis")) is None
     found = jobs.get("j1")
+    assert found.finished_at is not None
+    assert took == found.finished_at - found.created_at
     assert (found.outcome, found.failed_stage) == ("failed", "translation")
     assert (found.failure_reason, found.failure_detail) == (long, long)
 
@@ -186,6 +189,18 @@ def test_a_completed_job_has_no_failure(jobs: Jobs) -> None:
     found = jobs.get("j1")
     assert found.finished_at is not None
     assert (found.outcome, found.failed_stage, found.failure_reason) == ("completed", None, None)
+
+
+def test_jobs_are_counted_by_state(jobs: Jobs) -> None:
+    """Each job is in one state: accepted until its request is sent, then running, and at last as it ended."""
+    assert jobs.count() == {"accepted": 0, "running": 0, "completed": 0, "failed": 0}
+    add(jobs, *(job(number) for number in range(6)))
+    for number in (1, 2, 3):
+        jobs.mark_sent(f"j{number}")
+    jobs.finish(JobEvent(job_id="j3", outcome="completed", stage="synthesis"))
+    # A job that failed before anything noted that it was sent.
+    jobs.finish(JobEvent(job_id="j4", outcome="failed", stage="transcription"))
+    assert jobs.count() == {"accepted": 2, "running": 2, "completed": 1, "failed": 1}
 
 
 def test_unknown_jobs(jobs: Jobs) -> None:

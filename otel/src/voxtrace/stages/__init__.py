@@ -13,12 +13,14 @@ instrumentations of `voxtrace.engines` are made of the same.
 """
 
 from voxtrace.stages.by_hand import Timer, record_error, synthesis, transcription, translation, upload
+from voxtrace.stages.job import Jobs
 from voxtrace.stages.stage import Stage
 from voxtrace.stages.synthesis import Synthesis
 from voxtrace.stages.transcription import Transcription
 from voxtrace.stages.translation import Translation
 
 __all__ = [
+    "Jobs",
     "Stage",
     "Synthesis",
     "Timer",

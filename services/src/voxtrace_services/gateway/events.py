@@ -6,6 +6,7 @@ import logging
 import threading
 from typing import TYPE_CHECKING
 
+from voxtrace import stages
 from voxtrace_services.core.broker import RejectedError
 from voxtrace_services.core.messages import JobEvent, decode
 from voxtrace_services.core.topology import EVENTS
@@ -28,6 +29,7 @@ class Events:
     def __init__(self, broker: Broker, jobs: Jobs) -> None:
         self._broker = broker
         self._jobs = jobs
+        self._measured = stages.Jobs(jobs.count)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="events", daemon=True)
 
@@ -44,9 +46,14 @@ class Events:
         """Note one event; nothing follows from it."""
         event = decode(JobEvent, delivery.body)
         try:
-            self._jobs.finish(event)
+            took = self._jobs.finish(event)
         except UnknownJobError as error:
             raise RejectedError("unknown_job", "No job has the id that the event names.") from error
+        if took is not None:
+            failed = event.outcome == "failed"
+            self._measured.finished(
+                event.outcome, took.total_seconds(), stage=event.stage if failed else None
+            )
         _log.info(
             "job ended", extra={"job_id": event.job_id, "outcome": event.outcome, "reason": event.reason}
         )

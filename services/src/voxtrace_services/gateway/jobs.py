@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,8 @@ import sqlalchemy as sa
 from sqlalchemy import orm
 
 from voxtrace_services.core.messages import JobEvent, Outcome, Stage
+
+_STATES = ("accepted", "running", "completed", "failed")
 
 #: How long a writer waits for another to finish, on SQLite.
 _BUSY_SECONDS = 30
@@ -162,18 +164,30 @@ class Jobs:
                 sa.update(Job).where(Job.id == job_id, Job.sent_at.is_(None)).values(sent_at=_now())
             )
 
-    def finish(self, event: JobEvent) -> None:
+    def count(self) -> Mapping[str, int]:
+        """How many jobs are accepted and not sent, running, completed and failed."""
+        state = sa.case(
+            (Job.outcome.is_not(None), Job.outcome), (Job.sent_at.is_(None), "accepted"), else_="running"
+        )
+        with self._session() as session:
+            found = session.execute(sa.select(state, sa.func.count()).group_by(state)).all()
+            return dict.fromkeys(_STATES, 0) | dict(found)
+
+    def finish(self, event: JobEvent) -> timedelta | None:
         """
-        Note how a job ended; the first ending stands, so the event may come again.
+        Note how a job ended, and say how long it took; None where it had ended before.
+
+        The first ending stands, so the event may come again.
 
         Raises:
             UnknownJobError: There is no such job.
         """
         failed = event.outcome == "failed"
         with self._session.begin() as session:
-            if session.get(Job, event.job_id) is None:
+            job = session.get(Job, event.job_id)
+            if job is None:
                 raise UnknownJobError(event.job_id)
-            session.execute(
+            ended = session.execute(
                 sa.update(Job)
                 .where(Job.id == event.job_id, Job.finished_at.is_(None))
                 .values(
@@ -183,7 +197,9 @@ class Jobs:
                     failure_reason=event.reason if failed else None,
                     failure_detail=event.detail if failed else None,
                 )
-            )
+                .returning(Job.finished_at)
+            ).one_or_none()
+        return None if ended is None else ended.finished_at - job.created_at
 
     def check(self) -> None:
         """Raise unless the database answers (for health checks)."""

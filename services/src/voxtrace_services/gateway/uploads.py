@@ -1,6 +1,7 @@
 """The routes under /v1/uploads."""
 
 import logging
+import os
 import uuid
 from datetime import UTC, datetime
 from typing import Annotated, Any
@@ -8,6 +9,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Query, Response
 
 import voxtrace.context
+from voxtrace import stages
 from voxtrace_services.core.artifacts import ArtifactMissingError, ArtifactStore
 from voxtrace_services.core.results import AUDIO, artifact
 from voxtrace_services.gateway import media, problems
@@ -107,6 +109,8 @@ class Uploads:
 
     def _add(self, upload: Upload) -> Job:
         audio = media.examine(upload.audio, max_seconds=self._max_audio_seconds)
+        size = upload.audio.seek(0, os.SEEK_END)
+        stages.upload(audio_seconds=audio.duration, size=size, container=audio.format)
         job = Job(
             id=str(uuid.uuid4()),
             created_at=datetime.now(UTC),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from unit.services.gateway.waiting import until
+from voxtrace import stages
 from voxtrace_services.core.broker import Delivery, RejectedError
 from voxtrace_services.core.messages import JobEvent
 from voxtrace_services.gateway import events as events_module
@@ -51,6 +52,25 @@ def test_a_failed_event_fails_the_job(jobs: Jobs, broker: MemoryBroker, add: Cal
     add("j1")
     Events(broker, jobs).handle(delivery(FAILED.model_dump_json().encode()))
     assert ending(jobs.get("j1")) == ("failed", "translation", "unsupported_pair", "Try another.")
+
+
+def test_an_ending_is_measured_once(
+    jobs: Jobs, broker: MemoryBroker, add: Callable[..., Job], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """How long the job took is recorded with its outcome and stage, and not again when the event is."""
+    add("j1")
+    measured: list[tuple[str, float, str | None]] = []
+    monkeypatch.setattr(
+        stages.Jobs,
+        "finished",
+        lambda _self, outcome, seconds, *, stage: measured.append((outcome, seconds, stage)),
+    )
+    consumer = Events(broker, jobs)
+    for _ in range(2):
+        consumer.handle(delivery(FAILED.model_dump_json().encode()))
+    ((outcome, seconds, stage),) = measured
+    assert (outcome, stage) == ("failed", "translation")
+    assert seconds >= 0
 
 
 def test_the_first_ending_stands(jobs: Jobs, broker: MemoryBroker, add: Callable[..., Job]) -> None:
