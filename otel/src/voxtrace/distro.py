@@ -53,7 +53,11 @@ _FASTAPI_EXCLUDED_URLS: Final = "OTEL_PYTHON_FASTAPI_EXCLUDED_URLS"
 _PROBES: Final = r"^\w+://[^/]*/health$,^\w+://[^/]*/metrics/?$"
 
 #: Which of our instrumentations stands for which of upstream's.
-_REPLACED: Final = {"voxtrace_fastapi": "fastapi", "voxtrace_pika": "pika"}
+_REPLACED: Final = {
+    "voxtrace_fastapi": "fastapi",
+    "voxtrace_pika": "pika",
+    "voxtrace_process": "system_metrics",
+}
 
 #: The instrumentations with ``enabled: false`` in ``OTEL_CONFIG_FILE``; a process is configured once.
 _switched_off: set[str] = set()
@@ -202,6 +206,9 @@ def _program_name() -> str:
 
 def _left_out(name: str) -> bool:
     """Whether another instrumentation takes the place of this one, or its place is to stay empty."""
+    if name == "system_metrics":
+        # Whoever wants to watch the machine too switches ours off.
+        return "voxtrace_process" not in _disabled()
     return name == _passed_over() or name == "fastapi" or _REPLACED.get(name) in _disabled()
 
 

@@ -139,6 +139,10 @@ SPEECH_JOB_STATE: Final = SPEECH + "job.state"
 SPEECH_JOB_OUTCOME: Final = SPEECH + "job.outcome"
 SPEECH_JOB_FAILED_STAGE: Final = SPEECH + "job.failed_stage"
 
+# Of the hardware conventions.
+HW_ID: Final = "hw.id"
+HW_NAME: Final = "hw.name"
+
 # Of any stage.
 SPEECH_ENGINE_COLD: Final = SPEECH + "engine.cold"
 SPEECH_COMPONENT_NAME: Final = SPEECH + "component.name"
@@ -448,6 +452,11 @@ METRIC_SPEECH_AUDIO_DURATION: Final = Metric(
     "Duration of the audio that was transcribed or synthesized.",
     (1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0),
 )
+METRIC_HW_GPU_UTILIZATION: Final = Metric(
+    "hw.gpu.utilization", "1", "Share of the last second or less in which the GPU worked."
+)
+METRIC_HW_GPU_MEMORY_USAGE: Final = Metric("hw.gpu.memory.usage", "By", "GPU memory in use, by whomever.")
+METRIC_HW_GPU_MEMORY_LIMIT: Final = Metric("hw.gpu.memory.limit", "By", "GPU memory that there is.")
 METRIC_SPEECH_AUDIO_SIZE: Final = Metric(
     SPEECH + "audio.size",
     "By",

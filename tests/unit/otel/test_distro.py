@@ -95,9 +95,19 @@ def test_settings_win_over_defaults() -> None:
 
 
 def test_ours_take_the_place_of_upstreams() -> None:
-    """For FastAPI and pika ours is loaded and upstream's is not; the others load as they are."""
-    names = ["fastapi", "voxtrace_fastapi", "pika", "voxtrace_pika", "threading"]
-    assert [name for name in names if _load(name)] == ["voxtrace_fastapi", "voxtrace_pika", "threading"]
+    """For FastAPI, pika and the process ours is loaded and upstream's is not; the others load as they are."""
+    pairs = {"fastapi": "voxtrace_fastapi", "pika": "voxtrace_pika", "system_metrics": "voxtrace_process"}
+    names = [*pairs, *pairs.values(), "threading"]
+    assert [name for name in names if _load(name)] == [*pairs.values(), "threading"]
+
+
+def test_upstreams_system_metrics_can_be_chosen() -> None:
+    """With ours switched off, upstream's is loaded in its place; switched off itself, neither is."""
+    names = ["system_metrics", "voxtrace_process"]
+    os.environ["OTEL_PYTHON_DISABLED_INSTRUMENTATIONS"] = "voxtrace_process"
+    assert _load("system_metrics")
+    os.environ["OTEL_PYTHON_DISABLED_INSTRUMENTATIONS"] = "system_metrics"
+    assert [name for name in names if _load(name)] == []
 
 
 def test_upstreams_pika_can_be_chosen() -> None:
