@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterator
+from pathlib import Path
 
 import grimp
 import pytest
+
+import voxtrace_services
 
 SERVICES = ("gateway", "asr", "translation", "synthesis", "console")
 
@@ -38,6 +42,17 @@ def is_foreign_private(importer: str, imported: str) -> bool:
     return False
 
 
+def private_names_of_the_library(source: str) -> list[str]:
+    """List what a module takes from `voxtrace` although its name is private there, as `module.name`."""
+    return [
+        f"{node.module}.{alias.name}"
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "voxtrace"
+        for alias in node.names
+        if alias.name.startswith("_") and not alias.name.endswith("__")
+    ]
+
+
 def test_no_service_imports_a_sibling(graph: grimp.ImportGraph) -> None:
     """A service never imports another service."""
     offences = [
@@ -66,6 +81,30 @@ def test_the_library_knows_nothing_of_the_services(graph: grimp.ImportGraph) -> 
         if importer.split(".")[0] == "voxtrace" and imported.split(".")[0] == "voxtrace_services"
     ]
     assert offences == []
+
+
+def test_no_service_imports_a_private_name_of_the_library() -> None:
+    """The services take public names alone from `voxtrace`'s public modules."""
+    offences = {
+        str(path): names
+        for path in Path(voxtrace_services.__path__[0]).rglob("*.py")
+        if (names := private_names_of_the_library(path.read_text(encoding="utf-8")))
+    }
+    assert offences == {}
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("from voxtrace.telemetry import Telemetry, _name", ["voxtrace.telemetry._name"]),
+        ("def late():\n    from voxtrace import _guard as guard", ["voxtrace._guard"]),
+        ("from voxtrace import __version__, configure", []),
+        ("from voxtrace_services.core.engines import _kill\nfrom . import _own", []),
+    ],
+)
+def test_the_rule_on_private_names_can_fail(source: str, expected: list[str]) -> None:
+    """The rule above catches a private name wherever it is imported, and no other name."""
+    assert private_names_of_the_library(source) == expected
 
 
 @pytest.mark.parametrize(

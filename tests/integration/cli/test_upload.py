@@ -115,6 +115,14 @@ def test_not_audio(platform: Voxtrace, tmp_path: Path) -> None:
     assert len(answer.stderr.splitlines()) == 1
 
 
+def test_language(platform: Voxtrace) -> None:
+    """The language of --to reaches the gateway, which refuses one that it does not offer."""
+    answers = [platform("upload", str(default_recording()), "--to", language) for language in ("tlh", "es")]
+
+    assert [answer.returncode for answer in answers] == [1, 0]
+    assert "target_language must be one of: es (unsupported_language, HTTP 422)" in answers[0].stderr
+
+
 def test_unknown_trace(platform: Voxtrace) -> None:
     """A trace that nobody knows is one line and an exit code of its own."""
     answer = platform("trace", "f" * 32)

@@ -85,16 +85,27 @@ def test_every_way_to_set_up_gives_the_same_telemetry(
     assert sink.resource["service.instance.id"]
 
 
-def test_a_trusted_peer_is_continued(start: Callable[..., Program], sink: Sink) -> None:
-    """VOXTRACE_TRUSTED_SENDERS is read under opentelemetry-instrument too; the peer's flag 00 is obeyed."""
+@pytest.mark.parametrize(
+    ("flag", "continued"),
+    [("01", [("deadbeef" * 4, "00f067aa0ba902b7", 0)]), ("00", [])],
+    ids=["sampled", "not sampled"],
+)
+def test_a_trusted_peer_is_continued(
+    start: Callable[..., Program], sink: Sink, flag: str, continued: list[tuple[str, str, int]]
+) -> None:
+    """VOXTRACE_TRUSTED_SENDERS is read under opentelemetry-instrument too, and the peer's flag is obeyed."""
     program = start(
-        MAKE_APP + REQUEST,
+        MAKE_APP + REQUEST.replace("b7-00", f"b7-{flag}"),
         sink.url,
         under=("opentelemetry-instrument",),
         VOXTRACE_TRUSTED_SENDERS="127.0.0.0/8",
     )
     assert program.end()[0] == 0
-    assert sink.spans == []
+    assert [
+        (span.trace_id.hex(), span.parent_span_id.hex(), len(span.links)) for span in sink.spans
+    ] == continued
+    # No span, and yet telemetry is alive.
+    assert "http.server.request.duration" in sink.metrics
 
 
 @pytest.mark.parametrize(

@@ -70,6 +70,19 @@ def test_jaeger_has_one_number(tmp_path: Path, number: str) -> None:
     assert jaeger.version() == "2.13.0"
 
 
+def test_the_demo_needs_no_more_than_it_says() -> None:
+    """The demo runs on four programs and a language pair from apt, and weights from pip: nothing is built."""
+    demo = {part.name: part.apt for part in PARTS if "demo" in part.needed_for}
+    assert demo == {
+        "RabbitMQ": ("rabbitmq-server",),
+        "FFmpeg": ("ffmpeg",),
+        "eSpeak NG": ("espeak-ng",),
+        "Apertium": ("apertium",),
+        "Apertium eng-spa": ("apertium-eng-spa",),
+        "Whisper tiny.en weights": (),
+    }
+
+
 def test_unit_tests_need_little() -> None:
     """Unit tests run before anything is built: on FFmpeg alone, which is installed by apt."""
     assert {part.name: part.apt for part in PARTS if "unit" in part.needed_for} == {"FFmpeg": ("ffmpeg",)}
