@@ -18,6 +18,7 @@ from voxtrace_services.native.stack import Stack
 T = TypeVar("T")
 #: The trace of whoever sends the uploads.
 STRANGER = "deadbeef" * 4
+SERVICES = ("gateway", "asr", "translation", "synthesis")
 #: What each kind of upload says, and what becomes of it.
 KINDS = {
     "short": 15,  # four seconds of speech
@@ -61,6 +62,22 @@ def send(gateway: str, kind: str, clip: Path) -> dict[str, Any]:
     return accepted
 
 
+class StatusPolls:
+    """Asks how uploads are, and counts how often: each question is a request that the gateway traces."""
+
+    def __init__(self, gateway: str) -> None:
+        self._gateway = gateway
+        self.count = 0
+
+    def ask(self, upload_id: str) -> dict[str, Any]:
+        """Read the state of one upload."""
+        self.count += 1
+        answer = httpx.get(f"{self._gateway}/v1/uploads/{upload_id}", timeout=30)
+        answer.raise_for_status()
+        job: dict[str, Any] = answer.json()
+        return job
+
+
 def whole(trace: Trace) -> bool:
     """Say whether the gateway's first and last span have arrived, and the parent of every span.
 
@@ -97,6 +114,20 @@ def counted(pipeline: Stack, query: str, *labels: str) -> Counter[tuple[str, ...
             for row in prometheus(pipeline, query)
         }
     )
+
+
+def logs(pipeline: Stack, trace_id: str) -> set[tuple[str, str]]:
+    """Service and body of each log record of a trace: logs go through the Collector to the console."""
+    answer = httpx.get(f"{pipeline.console_url}/api/logs", params={"trace_id": trace_id}, timeout=10)
+    answer.raise_for_status()
+    return {
+        (attribute["value"]["stringValue"], record["body"]["stringValue"])
+        for resource in answer.json()["result"].get("resourceLogs", ())
+        for attribute in resource["resource"]["attributes"]
+        if attribute["key"] == "service.name"
+        for scope in resource["scopeLogs"]
+        for record in scope["logRecords"]
+    }
 
 
 def ready(pipeline: Stack, queue: str) -> int:
