@@ -10,7 +10,11 @@ import pytest
 
 from e2e.evidence import SERVICES, StatusPolls, Upload, counted, jaeger_trace, until
 from voxtrace_services.cli.trace import Trace
+from voxtrace_services.core.topology import WORK_QUEUES
 from voxtrace_services.native.stack import Stack
+
+#: What deploy/prometheus has scraped: the services through the Collector, the Collector itself, the broker.
+SCRAPE_JOBS = ("collector-exporter", "collector", "rabbitmq", "rabbitmq-queues")
 
 #: How often Whisper does these depends on the speech: they must be counted as often as they were traced.
 HEARD = ("speech.asr.encode", "speech.asr.decode")
@@ -135,3 +139,16 @@ def test_jaeger_monitors_each_service(pipeline: Stack, traces: dict[str, Trace],
         return [point for point in points if float(point["gaugeValue"].get("doubleValue", 0)) > 0]
 
     assert until(read, bool)
+
+
+def test_every_target_is_up(pipeline: Stack) -> None:
+    """Prometheus reaches all that it is told to scrape, Collector and broker included."""
+    up = Counter({(job,): 1 for job in SCRAPE_JOBS})
+    assert until(lambda: counted(pipeline, "min by (job) (up)", "job"), lambda jobs: jobs == up) == up
+
+
+def test_the_depth_of_each_queue_is_known(pipeline: Stack) -> None:
+    """The broker's own plugin says of each queue how many messages are ready."""
+    query = "rabbitmq_detailed_queue_messages_ready"
+    queues = {(name,) for name in WORK_QUEUES}
+    assert until(lambda: counted(pipeline, query, "queue").keys() >= queues, bool)
