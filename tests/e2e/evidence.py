@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -13,6 +14,7 @@ import httpx
 import pika
 
 from voxtrace_services.cli.trace import Trace
+from voxtrace_services.core.topology import EXCHANGE
 from voxtrace_services.native.stack import Stack
 
 T = TypeVar("T")
@@ -134,3 +136,20 @@ def ready(pipeline: Stack, queue: str) -> int:
     """How many messages of a queue no worker has in hand, now: the metrics of the broker are seconds old."""
     with pika.BlockingConnection(pika.URLParameters(pipeline.rabbitmq.url)) as connection:
         return int(connection.channel().queue_declare(queue, passive=True).method.message_count)
+
+
+def tap(pipeline: Stack, key: str) -> str:
+    """Keep a copy of each message that is published under a key from now on; the queue that holds them."""
+    name = f"tap.{key}"
+    with pika.BlockingConnection(pika.URLParameters(pipeline.rabbitmq.url)) as connection:
+        channel = connection.channel()
+        channel.queue_declare(name, durable=True)
+        channel.queue_bind(name, EXCHANGE, key)
+    return name
+
+
+def said(pipeline: Stack, service: str) -> list[dict[str, Any]]:
+    """Every line that a service logged, over all its lives."""
+    log = pipeline.process(service).log.read_text(encoding="utf-8")
+    # Of the last line, half may be on its way; what is not JSON was not said by us.
+    return [json.loads(line) for line in log.split("\n")[:-1] if line.startswith("{")]
