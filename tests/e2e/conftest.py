@@ -8,11 +8,10 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
 import pytest
 
 from e2e.backend import TOKEN, Backend
-from e2e.evidence import KINDS, Upload, jaeger_trace, send, until
+from e2e.evidence import KINDS, StatusPolls, Upload, jaeger_trace, send, until
 from voxtrace_services.cli.trace import Trace
 from voxtrace_services.native.ports import Ports
 from voxtrace_services.native.stack import Stack
@@ -98,16 +97,21 @@ def _pipeline(
             yield stack
 
 
+@pytest.fixture(scope="session", name="polls")
+def _polls(pipeline: Stack) -> StatusPolls:
+    """Whoever asks the gateway for an upload's state, and how often it did."""
+    return StatusPolls(pipeline.gateway_url)
+
+
 @pytest.fixture(scope="session", name="uploads")
-def _uploads(pipeline: Stack, clips: dict[str, Path]) -> list[Upload]:
+def _uploads(pipeline: Stack, polls: StatusPolls, clips: dict[str, Path]) -> list[Upload]:
     """Twenty uploads, each followed to its end."""
     kinds = [kind for kind, count in KINDS.items() for _ in range(count)]
     accepted = [(kind, send(pipeline.gateway_url, kind, clips[kind])) for kind in kinds]
     uploads = []
     for kind, upload in accepted:
-        url = f"{pipeline.gateway_url}/v1/uploads/{upload['id']}"
         last = until(
-            lambda url=url: httpx.get(url, timeout=10).json(),
+            lambda upload_id=upload["id"]: polls.ask(upload_id),
             lambda job: job["state"] in {"completed", "failed"},
             seconds=180,
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -13,11 +14,13 @@ import httpx
 import pika
 
 from voxtrace_services.cli.trace import Trace
+from voxtrace_services.core.topology import EXCHANGE
 from voxtrace_services.native.stack import Stack
 
 T = TypeVar("T")
 #: The trace of whoever sends the uploads.
 STRANGER = "deadbeef" * 4
+SERVICES = ("gateway", "asr", "translation", "synthesis")
 #: What each kind of upload says, and what becomes of it.
 KINDS = {
     "short": 15,  # four seconds of speech
@@ -61,6 +64,22 @@ def send(gateway: str, kind: str, clip: Path) -> dict[str, Any]:
     return accepted
 
 
+class StatusPolls:
+    """Asks how uploads are, and counts how often: each question is a request that the gateway traces."""
+
+    def __init__(self, gateway: str) -> None:
+        self._gateway = gateway
+        self.count = 0
+
+    def ask(self, upload_id: str) -> dict[str, Any]:
+        """Read the state of one upload."""
+        self.count += 1
+        answer = httpx.get(f"{self._gateway}/v1/uploads/{upload_id}", timeout=30)
+        answer.raise_for_status()
+        job: dict[str, Any] = answer.json()
+        return job
+
+
 def whole(trace: Trace) -> bool:
     """Say whether the gateway's first and last span have arrived, and the parent of every span.
 
@@ -99,7 +118,38 @@ def counted(pipeline: Stack, query: str, *labels: str) -> Counter[tuple[str, ...
     )
 
 
+def logs(pipeline: Stack, trace_id: str) -> set[tuple[str, str]]:
+    """Service and body of each log record of a trace: logs go through the Collector to the console."""
+    answer = httpx.get(f"{pipeline.console_url}/api/logs", params={"trace_id": trace_id}, timeout=10)
+    answer.raise_for_status()
+    return {
+        (attribute["value"]["stringValue"], record["body"]["stringValue"])
+        for resource in answer.json()["result"].get("resourceLogs", ())
+        for attribute in resource["resource"]["attributes"]
+        if attribute["key"] == "service.name"
+        for scope in resource["scopeLogs"]
+        for record in scope["logRecords"]
+    }
+
+
 def ready(pipeline: Stack, queue: str) -> int:
     """How many messages of a queue no worker has in hand, now: the metrics of the broker are seconds old."""
     with pika.BlockingConnection(pika.URLParameters(pipeline.rabbitmq.url)) as connection:
         return int(connection.channel().queue_declare(queue, passive=True).method.message_count)
+
+
+def tap(pipeline: Stack, key: str) -> str:
+    """Keep a copy of each message that is published under a key from now on; the queue that holds them."""
+    name = f"tap.{key}"
+    with pika.BlockingConnection(pika.URLParameters(pipeline.rabbitmq.url)) as connection:
+        channel = connection.channel()
+        channel.queue_declare(name, durable=True)
+        channel.queue_bind(name, EXCHANGE, key)
+    return name
+
+
+def said(pipeline: Stack, service: str) -> list[dict[str, Any]]:
+    """Every line that a service logged, over all its lives."""
+    log = pipeline.process(service).log.read_text(encoding="utf-8")
+    # Of the last line, half may be on its way; what is not JSON was not said by us.
+    return [json.loads(line) for line in log.split("\n")[:-1] if line.startswith("{")]

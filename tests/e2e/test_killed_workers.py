@@ -1,22 +1,25 @@
-"""SIGKILL in the middle of a job: the job completes, once, in one connected trace."""
+"""SIGKILL in the middle of a job, or just after the work: the job completes, once, in one connected trace."""
 
 from __future__ import annotations
 
 import shutil
 import signal
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
 
-from e2e.evidence import ready, send, until, whole
+from e2e.evidence import ready, said, send, tap, until, whole
+from e2e.line import Line
 from voxtrace_services.cli.trace import Trace
 from voxtrace_services.native.ports import Ports
 from voxtrace_services.native.stack import Stack
 
 HERE = Path(__file__).parent
 SECONDS = "3"
+WORKERS = ("asr", "translation", "synthesis")
 
 
 @pytest.fixture(name="states")
@@ -27,8 +30,21 @@ def _states(tmp_path: Path) -> Path:
     return states
 
 
+@pytest.fixture(name="ports")
+def _ports() -> Ports:
+    """Where the pipeline listens."""
+    return Ports.free()
+
+
+@pytest.fixture(name="line")
+def _line(ports: Ports) -> Iterator[Line]:
+    """The way of the synthesis worker to the broker."""
+    with Line.to(ports.amqp) as line:
+        yield line
+
+
 @pytest.fixture(name="slow")
-def _slow(tmp_path: Path, states: Path) -> Iterator[Stack]:
+def _slow(tmp_path: Path, ports: Ports, line: Line, states: Path) -> Iterator[Stack]:
     """The pipeline with real engines, of which two take their time."""
     engines = tmp_path / "engines"
     engines.mkdir()
@@ -44,9 +60,31 @@ def _slow(tmp_path: Path, states: Path) -> Iterator[Stack]:
         "E2E_STATE": str(states),
         "E2E_SECONDS": SECONDS,
     }
-    environment = {"translation": slowed, "synthesis": slowed}
-    with Stack(tmp_path / "stack", ports=Ports.free(), env=environment) as stack:
+    # The broker must not be the one who ends a connection on which it hears nothing.
+    on_the_line = {"VOXTRACE_AMQP_URL": line.url, "VOXTRACE_AMQP_HEARTBEAT_SECONDS": "600"}
+    environment = {"translation": slowed, "synthesis": {**slowed, **on_the_line}}
+    with Stack(tmp_path / "stack", ports=ports, env=environment) as stack:
         yield stack
+
+
+def trace_of(slow: Stack, upload: dict[str, str]) -> Trace:
+    """The upload's trace when it is whole."""
+
+    def read() -> Trace:
+        answer = httpx.get(f"{slow.console_url}/api/v3/traces/{upload['trace_id']}", timeout=30)
+        return Trace.from_otlp(answer.json().get("result", {}), upload["trace_id"])
+
+    return until(read, whole)
+
+
+def ends(slow: Stack) -> Counter[tuple[str, str, str]]:
+    """How often each worker came to the end of a job's work, by queue, job and what it said of it."""
+    return Counter(
+        (line["queue"], line["job_id"], line["event"])
+        for worker in WORKERS
+        for line in said(slow, worker)
+        if line["event"] in {"done", "already done"}
+    )
 
 
 def test_every_worker_killed_once(slow: Stack, states: Path, recordings: Path) -> None:
@@ -58,9 +96,11 @@ def test_every_worker_killed_once(slow: Stack, states: Path, recordings: Path) -
         slow.kill(name, signal.SIGKILL)
         slow.restart(name)
 
-    url = f"{slow.gateway_url}/v1/uploads/{upload['id']}"
+    def state() -> str:
+        return str(httpx.get(f"{slow.gateway_url}/v1/uploads/{upload['id']}", timeout=30).json()["state"])
+
     # The recording takes Whisper seconds: between the claim of the message and the artifact it is at work.
-    assert until(lambda: httpx.get(url).json()["state"], lambda state: state == "running") == "running"
+    assert until(state, lambda state: state == "running") == "running"
     assert until(lambda: ready(slow, "transcribe"), lambda count: count == 0) == 0
     assert not (job / "transcript.json").exists()
     kill("asr")
@@ -69,8 +109,7 @@ def test_every_worker_killed_once(slow: Stack, states: Path, recordings: Path) -
         assert not (job / artifact).exists()
         kill(name)
 
-    last = until(lambda: httpx.get(url).json(), lambda state: state["state"] in {"completed", "failed"})
-    assert last["state"] == "completed"
+    assert until(state, lambda state: state in {"completed", "failed"}, seconds=120) == "completed"
     assert sorted(path.name for path in job.iterdir()) == [
         "audio",
         "speech.wav",
@@ -78,13 +117,43 @@ def test_every_worker_killed_once(slow: Stack, states: Path, recordings: Path) -
         "translation.json",
     ]
 
-    def read() -> Trace:
-        answer = httpx.get(f"{slow.console_url}/api/v3/traces/{upload['trace_id']}")
-        return Trace.from_otlp(answer.json().get("result", {}), upload["trace_id"])
-
-    trace = until(read, whole)
+    assert ends(slow) == {
+        (queue, upload["id"], "done"): 1 for queue in ("transcribe", "translate", "synthesize")
+    }
+    assert ready(slow, "speech.dead") == 0
+    trace = trace_of(slow, upload)
     assert [row.span.name for row in trace.rows if row.depth == 0] == ["POST /v1/uploads"]
     for stage in ("transcribe", "translate", "synthesize"):
         processed = [span for span in trace.spans if span.name == f"process speech:{stage}"]
         assert [span.attributes["voxtrace.messaging.redelivered"] for span in processed] == [True], stage
         assert [span.attributes["voxtrace.messaging.delivery.attempt"] for span in processed] == [2], stage
+
+
+def test_killed_between_result_and_ack(slow: Stack, line: Line, states: Path, recordings: Path) -> None:
+    """A worker killed when its result is stored and its delivery not acked: no second run, one event."""
+    events = tap(slow, "events")
+    # From when it consumes until it has a result, a worker has nothing to say to the broker.
+    assert until(lambda: "consuming" in {each["event"] for each in said(slow, "synthesis")}, bool)
+    line.cut()
+    upload = send(slow.gateway_url, "short", recordings / "clone-test.wav")
+    job = ("synthesize", upload["id"])
+    assert until(lambda: ends(slow)[*job, "done"], bool, seconds=120) == 1
+    assert (slow.data_dir / "artifacts" / upload["id"] / "speech.wav").exists()
+    assert ready(slow, events) == 0
+    slow.kill("synthesis", signal.SIGKILL)
+    slow.restart("synthesis")
+
+    url = f"{slow.gateway_url}/v1/uploads/{upload['id']}"
+    last = until(
+        lambda: httpx.get(url, timeout=30).json(), lambda state: state["state"] in {"completed", "failed"}
+    )
+    assert last["state"] == "completed"
+    trace = trace_of(slow, upload)
+    # Once it has stopped, it has said all that it had to say.
+    slow.process("synthesis").stop()
+    assert (states / "synthesis").read_text(encoding="utf-8").splitlines() == ["run"]
+    assert (ends(slow)[*job, "done"], ends(slow)[*job, "already done"]) == (1, 1)
+    assert (ready(slow, events), ready(slow, "speech.dead")) == (1, 0)
+    assert [row.span.name for row in trace.rows if row.depth == 0] == ["POST /v1/uploads"]
+    (processed,) = [span for span in trace.spans if span.name == "process speech:synthesize"]
+    assert processed.attributes["voxtrace.messaging.redelivered"] is True

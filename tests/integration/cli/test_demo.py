@@ -11,7 +11,7 @@ from integration.cli.command import Voxtrace
 from voxtrace_services.cli.recording import default_recording
 
 
-@pytest.mark.parametrize("name", ["words.flac", "words.ogg"])
+@pytest.mark.parametrize("name", ["words.wav", "words.flac", "words.ogg"])
 def test_cold_demo(voxtrace: Voxtrace, tmp_path: Path, name: str) -> None:
     """One command starts everything, shows one recording's whole way, and leaves nothing running."""
     recording = tmp_path / name

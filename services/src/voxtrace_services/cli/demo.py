@@ -114,11 +114,9 @@ class Demonstration:
         self.results.print()
         self.results.print(red_table(rates, window=window))
         self.results.print()
-        # It answers while the platform is up.
-        address = f"{console.url}/api/v3/traces/{trace.trace_id}"
-        if "jaeger" in self.addresses:
-            address = f"{self.addresses['jaeger']}/trace/{trace.trace_id}"
-        self.results.print(f"[bold]This trace[/]  {address}", soft_wrap=True)
+        # It answers while the platform is up; /trace/<id> is a page that the Jaeger we build does not have.
+        server = self.addresses.get("jaeger", console.url)
+        self.results.print(f"[bold]This trace[/]  {server}/api/v3/traces/{trace.trace_id}", soft_wrap=True)
 
 
 def _follow(gateway: Gateway, upload_id: str, steps: Steps) -> Upload:

@@ -47,12 +47,12 @@ def _routes(upload_document: dict[str, Any], monkeypatch: pytest.MonkeyPatch) ->
     }
 
 
-def _run(url: str, folder: Path) -> tuple[str, Exception | None]:
+def _run(url: str, folder: Path, **more: str) -> tuple[str, Exception | None]:
     recording = folder / "hello.wav"
     recording.write_bytes(b"RIFF")
     results = io.StringIO()
     demonstration = Demonstration(
-        addresses={"gateway": url, "console": url},
+        addresses={"gateway": url, "console": url, **more},
         folder=folder / "demo",
         results=Console(file=results, width=100),
         progress=Console(file=io.StringIO()),
@@ -75,6 +75,15 @@ def test_completed(serve: Serve, routes: Routes, tmp_path: Path) -> None:
     assert "└speech.asr.decode" in output
     assert "Where 2.00 s went" in output
     assert "process speech:transcribe       1" in output
+
+
+@pytest.mark.parametrize("more", [{}, {"jaeger": "http://jaeger"}], ids=["console", "jaeger"])
+def test_address(serve: Serve, routes: Routes, tmp_path: Path, more: dict[str, str]) -> None:
+    """The address of the trace is one that answers: Jaeger's API if there is a Jaeger, else the console."""
+    url = serve(routes)
+    output, _ = _run(url, tmp_path, **more)
+
+    assert output.endswith(f"This trace  {more.get('jaeger', url)}/api/v3/traces/{TRACE_ID}\n")
 
 
 def test_failed(serve: Serve, routes: Routes, tmp_path: Path) -> None:
