@@ -134,6 +134,14 @@ SPEECH_TRANSLATION_UNKNOWN_WORD_RATIO: Final = SPEECH + "translation.unknown_wor
 SPEECH_TTS_CHARACTER_COUNT: Final = SPEECH + "tts.character.count"
 SPEECH_TTS_WORD_COUNT: Final = SPEECH + "tts.word.count"
 
+# Of a translation cache.
+SPEECH_CACHE_RESULT: Final = SPEECH + "cache.result"
+SPEECH_CACHE_RESULT_HIT: Final = "hit"
+SPEECH_CACHE_RESULT_MISS: Final = "miss"
+SPEECH_CACHE_RESULT_UNAVAILABLE: Final = "unavailable"
+SPEECH_TRANSLATION_CACHE_RESULT: Final = SPEECH + "translation.cache.result"
+SPEECH_TRANSLATION_CACHE_AGE: Final = SPEECH + "translation.cache.age"
+
 # Of a job.
 SPEECH_JOB_STATE: Final = SPEECH + "job.state"
 SPEECH_JOB_OUTCOME: Final = SPEECH + "job.outcome"
@@ -173,6 +181,27 @@ SPEECH_PII_SPOKEN_TEXT: Final = SPEECH + "pii.spoken_text"
 # Events.
 
 # Metrics.
+METRIC_SPEECH_TRANSLATION_CACHE_LOOKUPS: Final = Metric(
+    SPEECH + "translation.cache.lookups",
+    "{lookup}",
+    "Lookups in the translation cache; hits are translations that no engine made.",
+)
+METRIC_SPEECH_TRANSLATION_CACHE_AGE: Final = Metric(
+    SPEECH + "translation.cache.age",
+    "s",
+    "Time since a translation that was found was made.",
+    (1.0, 10.0, 60.0, 300.0, 900.0, 3600.0, 10800.0, 21600.0, 43200.0, 86400.0, 259200.0, 604800.0),
+)
+METRIC_SPEECH_TRANSLATION_CACHE_EVICTIONS: Final = Metric(
+    SPEECH + "translation.cache.evictions",
+    "{entry}",
+    "Translations that made room for others; a cache outside the process counts its own.",
+)
+METRIC_SPEECH_TRANSLATION_CACHE_ENTRIES: Final = Metric(
+    SPEECH + "translation.cache.entries",
+    "{entry}",
+    "Translations that are kept in the process, expired ones too; a cache outside it counts its own.",
+)
 METRIC_SPEECH_JOB_DURATION: Final = Metric(
     SPEECH + "job.duration",
     "s",

@@ -13,6 +13,7 @@ instrumentations of `voxtrace.engines` are made of the same.
 """
 
 from voxtrace.stages.by_hand import Timer, record_error, synthesis, transcription, translation, upload
+from voxtrace.stages.cache import TranslationCache
 from voxtrace.stages.job import Jobs
 from voxtrace.stages.stage import Stage
 from voxtrace.stages.synthesis import Synthesis
@@ -26,6 +27,7 @@ __all__ = [
     "Timer",
     "Transcription",
     "Translation",
+    "TranslationCache",
     "record_error",
     "synthesis",
     "transcription",

@@ -28,6 +28,9 @@ def test_ten_thousand_names_from_outside_make_no_more_than_200_series(
 ) -> None:
     """Random languages, voices, file types and models leave every metric below 200 series."""
     chance = random.Random(7)  # noqa: S311  # names for a test
+    cache = stages.TranslationCache(
+        tracer_provider=telemetry.tracer_provider, meter_provider=telemetry.meter_provider
+    )
 
     def word() -> str:
         return "".join(chance.choices("abcdefghijklmnopqrstuvwxyz", k=8))
@@ -47,10 +50,13 @@ def test_ten_thousand_names_from_outside_make_no_more_than_200_series(
             synthesis.text("words")
             synthesis.audio(1.0)
             synthesis.first_audio()
+        with cache.lookup(source_language=word(), target_language=word()) as lookup:
+            lookup.hit(1.0)
         stages.upload(size=1, container=word())
         stages.record_error(word(), word())
         telemetry.clear()
     counted = {name: len(points) for name, points in telemetry.metrics().items()}
     assert {name: number for name, number in counted.items() if number > 200} == {}
     assert counted["gen_ai.client.operation.duration"] > LIMIT
+    assert counted["speech.translation.cache.lookups"] > LIMIT
     assert counted.keys() >= {"speech.tts.duration", "speech.audio.size", "speech.errors"}
