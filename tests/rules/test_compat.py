@@ -57,18 +57,12 @@ def promtool(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
 
 
 def exported() -> dict[str, set[str]]:
-    """The labels of each series that the schema makes, as the Collector's exporter names both."""
-    found: dict[str, set[str]] = {}
-    for metric in registry.load().metrics:
-        name = metric.metric_name.replace(".", "_") + {"s": "_seconds", "By": "_bytes"}.get(metric.unit, "")
-        labels = {one.ref.replace(".", "_") for one in metric.attributes} | {"job", "instance", "le"}
-        if metric.instrument == "histogram":
-            found |= {name + suffix: labels for suffix in SUFFIXES}
-        elif metric.instrument == "counter":
-            found[f"{name}_total"] = labels
-        else:
-            found[f"{name}_ratio" if metric.unit == "1" else name] = labels
-    return found
+    """The labels of each series that the schema makes."""
+    return {
+        series: labels | {"job", "instance"}
+        for metric in registry.load().metrics
+        for series, labels in metric.series.items()
+    }
 
 
 def test_promtool_finds_nothing_to_say() -> None:

@@ -178,8 +178,6 @@ SPEECH_PII_SOURCE_TEXT: Final = SPEECH + "pii.source_text"
 SPEECH_PII_TRANSLATION: Final = SPEECH + "pii.translation"
 SPEECH_PII_SPOKEN_TEXT: Final = SPEECH + "pii.spoken_text"
 
-# Events.
-
 # Metrics.
 METRIC_SPEECH_TRANSLATION_CACHE_LOOKUPS: Final = Metric(
     SPEECH + "translation.cache.lookups",
