@@ -2,12 +2,13 @@
 The errors that Voxtrace raises or asks for, as one tree.
 
     VoxtraceError
-    └── HealthCheckError        raised by your own checks, to publish a reason
+    ├── HealthCheckError        raised by your own checks, to publish a reason
+    └── MissingDependencyError  a function needs a package that is not installed; it is an ImportError too
 
 Setting up and running telemetry raises nothing: what goes wrong is logged.
 """
 
-__all__ = ["HealthCheckError", "VoxtraceError"]
+__all__ = ["HealthCheckError", "MissingDependencyError", "VoxtraceError"]
 
 
 class VoxtraceError(Exception):
@@ -16,3 +17,7 @@ class VoxtraceError(Exception):
 
 class HealthCheckError(VoxtraceError):
     """A health check failed for a reason that may be published as it is."""
+
+
+class MissingDependencyError(VoxtraceError, ImportError):
+    """A package is missing; the message says how to install it."""
