@@ -22,6 +22,7 @@ from opentelemetry import context as otel_context
 from opentelemetry import trace
 
 from voxtrace import semconv
+from voxtrace._evaluation import announce
 from voxtrace._guard import guarded
 from voxtrace.engines._instrumentor import EngineInstrumentor, Patches, suppressed
 from voxtrace.engines._operation import fail, labels
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from opentelemetry.util.types import AttributeValue
 
     from voxtrace.engines._instruments import Instruments
+    from voxtrace.quality import Thresholds, Verdict
 
 _TIMED_OUT: Final = subprocess.TimeoutExpired.__qualname__
 
@@ -61,6 +63,7 @@ class Outcome:
 
     attributes: Mapping[str, AttributeValue] = field(default_factory=dict)
     audio_seconds: float | None = None
+    verdicts: tuple[Verdict, ...] = ()
 
 
 class CommandEngine(Protocol):
@@ -73,8 +76,8 @@ class CommandEngine(Protocol):
     def request(self, argv: list[str]) -> Request | None:
         """Read a command line; None when it is no speech work (a listing, a version)."""
 
-    def outcome(self, run: Run) -> Outcome:
-        """Measure a finished run."""
+    def outcome(self, run: Run, thresholds: Thresholds) -> Outcome:
+        """Measure and judge a finished run."""
 
 
 class CommandInstrumentor(EngineInstrumentor):
@@ -223,7 +226,7 @@ def _finish(watched: _Watched, *, returncode: int | None) -> None:
         error_type = _error_type(watched.error_type, returncode)
         outcome = Outcome()
         with guarded("measure the work of a command-line engine"):
-            outcome = engine.outcome(watched.run)
+            outcome = engine.outcome(watched.run, watched.instruments.thresholds)
         audio_seconds = outcome.audio_seconds if error_type is None else None
         span.set_attributes(dict(outcome.attributes))
         if returncode is not None:
@@ -233,15 +236,22 @@ def _finish(watched: _Watched, *, returncode: int | None) -> None:
             span.set_attribute(semconv.SPEECH_REAL_TIME_FACTOR, seconds / audio_seconds)
         if error_type is not None:
             fail(span, error_type)
+        context = trace.set_span_in_context(span, watched.context)
         watched.instruments.record(
-            shared,
-            seconds=seconds,
-            audio_seconds=audio_seconds,
-            error_type=error_type,
-            context=trace.set_span_in_context(span, watched.context),
+            shared, seconds=seconds, audio_seconds=audio_seconds, error_type=error_type, context=context
         )
         # By the monotonic clock, so that span and metric agree when the wall clock is set meanwhile.
-        span.end(watched.began + round(seconds * 1e9))
+        end = watched.began + round(seconds * 1e9)
+        with guarded("judge a command-line engine"):
+            announce(
+                outcome.verdicts if error_type is None else (),
+                span=span,
+                counter=watched.instruments.quality_flags,
+                labels=shared,
+                context=context,
+                timestamp=end,
+            )
+        span.end(end)
 
 
 def _error_type(raised: str | None, returncode: int | None) -> str | None:

@@ -9,12 +9,13 @@ from opentelemetry import metrics, trace
 
 from voxtrace import semconv
 from voxtrace._version import __version__
+from voxtrace.quality import Thresholds, configured
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from opentelemetry.context import Context
-    from opentelemetry.metrics import Histogram, MeterProvider
+    from opentelemetry.metrics import Counter, Histogram, MeterProvider
     from opentelemetry.trace import Tracer, TracerProvider
     from opentelemetry.util.types import AttributeValue
 
@@ -28,6 +29,8 @@ class Instruments:
     stage_duration: Histogram
     real_time_factor: Histogram
     audio_duration: Histogram
+    quality_flags: Counter
+    thresholds: Thresholds
 
     @classmethod
     def create(
@@ -36,8 +39,9 @@ class Instruments:
         *,
         tracer_provider: TracerProvider | None = None,
         meter_provider: MeterProvider | None = None,
+        thresholds: Thresholds | None = None,
     ) -> Instruments:
-        """Make the instruments of the scope, with the given providers or the global ones."""
+        """Make the instruments of the scope, by default those of the global providers and the environment."""
         meter = metrics.get_meter(scope, __version__, meter_provider, semconv.SCHEMA_URL)
         return cls(
             tracer=trace.get_tracer(scope, __version__, tracer_provider, semconv.SCHEMA_URL),
@@ -45,6 +49,8 @@ class Instruments:
             stage_duration=semconv.METRIC_SPEECH_STAGE_DURATION.histogram(meter),
             real_time_factor=semconv.METRIC_SPEECH_REAL_TIME_FACTOR.histogram(meter),
             audio_duration=semconv.METRIC_SPEECH_AUDIO_DURATION.histogram(meter),
+            quality_flags=semconv.METRIC_SPEECH_QUALITY_FLAGS.counter(meter),
+            thresholds=configured() if thresholds is None else thresholds,
         )
 
     def record(

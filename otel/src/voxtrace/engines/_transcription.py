@@ -5,7 +5,12 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any, Final
 
+from opentelemetry import trace
+
 from voxtrace import semconv
+from voxtrace._evaluation import announce
+from voxtrace._guard import guarded
+from voxtrace.engines._evidence import Evidence
 from voxtrace.engines._operation import Operation, Stage
 
 if TYPE_CHECKING:
@@ -54,6 +59,7 @@ class Transcription(Operation):
             model=model,
             attributes={semconv.GEN_AI_OUTPUT_TYPE: "text", **attributes},
         )
+        self.evidence = Evidence(instruments.thresholds)
         self.windows = 0
         self.attempt = 0
         self._window_spans = window_spans
@@ -85,9 +91,11 @@ class Transcription(Operation):
     def add(self, segment: Any) -> None:
         """Add a segment to the totals; nothing of its text is kept."""
         text: str = segment.text
+        words = len(segment.words) if segment.words is not None else len(text.split())
         self._segments += 1
         self._characters += len(text.strip())
-        self._words += len(segment.words) if segment.words is not None else len(text.split())
+        self._words += words
+        self.evidence.add(segment, words)
         # Word timestamps make these NumPy scalars, which exporters need not know.
         weight = max(float(segment.end - segment.start), _SHORTEST_SEGMENT)
         self._weight += weight
@@ -97,6 +105,34 @@ class Transcription(Operation):
             (semconv.SPEECH_ASR_COMPRESSION_RATIO, segment.compression_ratio),
         ):
             self._weighted[name] = self._weighted.get(name, 0.0) + float(value) * weight
+
+    def finish(self, error: BaseException | None = None) -> None:
+        """End the span as ever, judged; what was given up is judged by its audio alone."""
+        if not self.ended:
+            with guarded("judge a transcription"):
+                self._judge(complete=error is None)
+        super().finish(error)
+
+    def _judge(self, *, complete: bool) -> None:
+        verdicts = self.evidence.of_audio()
+        if complete:
+            verdicts += self.evidence.of_transcript(
+                word_count=self._words,
+                avg_logprob=self._mean(semconv.SPEECH_ASR_AVG_LOGPROB),
+                no_speech_probability=self._mean(semconv.SPEECH_ASR_NO_SPEECH_PROBABILITY),
+                window_count=self.windows,
+                fallback_count=self._fallbacks,
+            )
+        announce(
+            verdicts,
+            span=self.span,
+            counter=self.instruments.quality_flags,
+            labels=self.labels,
+            context=trace.set_span_in_context(self.span),
+        )
+
+    def _mean(self, name: str) -> float | None:
+        return self._weighted[name] / self._weight if name in self._weighted else None
 
     def _describe(self, *, complete: bool) -> None:
         super()._describe(complete=complete)

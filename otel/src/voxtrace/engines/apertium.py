@@ -9,6 +9,7 @@ from voxtrace import semconv
 from voxtrace.engines._arguments import parse
 from voxtrace.engines._commands import CommandEngine, CommandInstrumentor, Outcome, Request, Run
 from voxtrace.engines._texts import count_words, decoded
+from voxtrace.quality import Thresholds, of_translation
 
 if TYPE_CHECKING:
     from opentelemetry.util.types import AttributeValue
@@ -43,10 +44,11 @@ class _Apertium:
             },
         )
 
-    def outcome(self, run: Run) -> Outcome:
+    def outcome(self, run: Run, thresholds: Thresholds) -> Outcome:
         """Count what went in and came out, and the words that Apertium did not know."""
         found: dict[str, AttributeValue] = {}
         source, translation = decoded(run.input), decoded(run.output)
+        unknown_word_ratio = None
         if source is not None:
             found[semconv.SPEECH_TRANSLATION_INPUT_CHARACTER_COUNT] = len(source.strip())
             found[semconv.SPEECH_TRANSLATION_INPUT_WORD_COUNT] = count_words(source)
@@ -58,8 +60,15 @@ class _Apertium:
                 unknown = len(_UNKNOWN.findall(translation))
                 found[semconv.SPEECH_TRANSLATION_UNKNOWN_WORD_COUNT] = unknown
                 if words:
-                    found[semconv.SPEECH_TRANSLATION_UNKNOWN_WORD_RATIO] = min(unknown / words, 1.0)
-        return Outcome(found)
+                    unknown_word_ratio = min(unknown / words, 1.0)
+                    found[semconv.SPEECH_TRANSLATION_UNKNOWN_WORD_RATIO] = unknown_word_ratio
+        verdicts = of_translation(
+            thresholds,
+            character_count=None if source is None else len(source.strip()),
+            translated_character_count=None if translation is None else len(translation.strip()),
+            unknown_word_ratio=unknown_word_ratio,
+        )
+        return Outcome(found, verdicts=verdicts)
 
 
 class ApertiumInstrumentor(CommandInstrumentor):

@@ -7,15 +7,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from voxtrace import semconv
+from voxtrace._evaluation import audio_attributes, measured
 from voxtrace.engines._arguments import parse
 from voxtrace.engines._commands import CommandEngine, CommandInstrumentor, Outcome, Request, Run
 from voxtrace.engines._texts import count_words, decoded
-from voxtrace.engines._wav import HEAD_BYTES, wav_seconds
+from voxtrace.engines._wav import wav_samples, wav_seconds
+from voxtrace.quality import of_synthesis
 
 if TYPE_CHECKING:
     from opentelemetry.util.types import AttributeValue
 
     from voxtrace.engines._arguments import Arguments
+    from voxtrace.quality import Thresholds
 
 _VALUED: Final = "abdfgklpPsvw"
 _VALUED_LONG: Final = frozenset({"path", "phonout", "sep", "split"})
@@ -24,6 +27,8 @@ _SILENT: Final = {
     "h", "q", "help", "version", "voices",
     "compile", "compile-debug", "compile-mbrola", "compile-intonations", "compile-phonemes",
 }  # fmt: skip
+#: A minute and a half as eSpeak speaks: enough to hear whether it speaks at all.
+_HEARD_BYTES: Final = 4 * 1024 * 1024
 #: Voices as eSpeak names them ("es", "en-gb"); what else stands there may be anything.
 _VOICE: Final = re.compile(r"[A-Za-z][\w-]{1,31}")
 
@@ -43,7 +48,7 @@ class _EspeakNg:
         model = voice if _VOICE.fullmatch(voice) else None
         return Request(model, {semconv.GEN_AI_OUTPUT_TYPE: "speech"})
 
-    def outcome(self, run: Run) -> Outcome:
+    def outcome(self, run: Run, thresholds: Thresholds) -> Outcome:
         """Count the text, and measure the audio wherever it went."""
         arguments = _parse(run.argv)
         found: dict[str, AttributeValue] = {}
@@ -51,7 +56,20 @@ class _EspeakNg:
         if text is not None:
             found[semconv.SPEECH_TTS_CHARACTER_COUNT] = len(text.strip())
             found[semconv.SPEECH_TTS_WORD_COUNT] = count_words(text)
-        return Outcome(found, audio_seconds=_audio_seconds(arguments, run))
+        audio, size = _audio(arguments, run)
+        seconds = wav_seconds(audio, size)
+        samples = wav_samples(audio)
+        health = measured(*samples) if samples is not None else None
+        if health is not None:
+            found |= audio_attributes(health)
+            found[semconv.SPEECH_TTS_LEADING_SILENCE] = health.leading_silence
+        verdicts = of_synthesis(
+            thresholds,
+            health=health,
+            character_count=None if text is None else len(text.strip()),
+            audio_duration=seconds,
+        )
+        return Outcome(found, audio_seconds=seconds, verdicts=verdicts)
 
 
 class EspeakNgInstrumentor(CommandInstrumentor):
@@ -73,15 +91,16 @@ def _text(arguments: Arguments, run: Run) -> str | None:
     return decoded(run.input)
 
 
-def _audio_seconds(arguments: Arguments, run: Run) -> float | None:
+def _audio(arguments: Arguments, run: Run) -> tuple[bytes, int]:
+    """Return the beginning of the audio, and the size of all of it; nothing where it is not to be had."""
     if "split" in arguments.options:
-        return None  # several files, of which the first has the name
+        return b"", 0  # several files, of which the first has the name
     if "w" in arguments.options:
         path = Path(run.folder or "", arguments.options["w"])
         if not path.is_file():
-            return None
+            return b"", 0
         with path.open("rb") as file:
-            return wav_seconds(file.read(HEAD_BYTES), path.stat().st_size)
+            return file.read(_HEARD_BYTES), path.stat().st_size
     if "stdout" in arguments.options and isinstance(run.output, bytes):
-        return wav_seconds(run.output[:HEAD_BYTES], len(run.output))
-    return None
+        return run.output[:_HEARD_BYTES], len(run.output)
+    return b"", 0

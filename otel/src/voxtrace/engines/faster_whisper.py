@@ -18,6 +18,7 @@ from wrapt import register_post_import_hook
 
 from voxtrace import semconv
 from voxtrace._guard import guarded
+from voxtrace.engines._evidence import WHISPER_RATE
 from voxtrace.engines._instrumentor import EngineInstrumentor, Patches, suppressed
 from voxtrace.engines._models import model_name, recall, remember
 from voxtrace.engines._operation import Stage, StageRun, current_operation, labels
@@ -85,8 +86,8 @@ class _Hooks:
         patches.wrap(model, "__init__", self.load)
         patches.wrap(model, "transcribe", self.transcribe)
         patches.wrap(batched, "transcribe", self.transcribe)
-        patches.wrap(module, "decode_audio", _staged(AUDIO_LOAD))
-        patches.wrap(module, "get_speech_timestamps", _staged(VAD))
+        patches.wrap(module, "decode_audio", _staged(AUDIO_LOAD, _hear))
+        patches.wrap(module, "get_speech_timestamps", _staged(VAD, _locate_speech))
         patches.wrap(module.FeatureExtractor, "__call__", _staged(FEATURES))
         patches.wrap(model, "detect_language", _staged(DETECT_LANGUAGE))
         patches.wrap(model, "encode", _staged(ENCODE))
@@ -141,39 +142,47 @@ class _Hooks:
         with guarded("start a transcription span"):
             # The batched pipeline holds the model that a plain one is.
             model = recall(instance) or recall(getattr(instance, "model", None))
-            return Transcription(
+            given = _given(wrapped, args, kwargs)
+            transcription = Transcription(
                 self._instruments,
                 provider=PROVIDER,
                 model=model,
-                attributes=_request(wrapped, args, kwargs),
+                attributes={
+                    attribute: given[name]
+                    for name, attribute in _REQUEST.items()
+                    if isinstance(given.get(name), str | int)
+                },
                 window_spans=self._window_spans,
             )
+            transcription.evidence.language_requested = given.get("language")
+            with guarded("measure the audio of a transcription"):
+                if hasattr(given.get("audio"), "dtype"):  # decoded already, and by others
+                    _hear(transcription, given["audio"])
+            return transcription
         return None
 
 
-def _request(
-    wrapped: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
-) -> dict[str, AttributeValue]:
+def _given(wrapped: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
+    """Return the arguments by name, those that are left out too."""
     try:
         bound = inspect.signature(wrapped).bind(*args, **kwargs)
     except TypeError:
         return {}  # the engine is about to say so itself
     bound.apply_defaults()
-    given = bound.arguments
-    return {
-        attribute: given[name]
-        for name, attribute in _REQUEST.items()
-        if isinstance(given.get(name), str | int)
-    }
+    return bound.arguments
 
 
 def _describe(transcription: Transcription, info: Any) -> None:
     """Set what is known once the eager part is done."""
     transcription.audio_seconds = info.duration
+    evidence = transcription.evidence
+    evidence.language = info.language
+    evidence.is_language_detected = info.all_language_probs is not None
     found: dict[str, AttributeValue] = {semconv.SPEECH_ASR_VAD_ENABLED: VAD in transcription.totals}
     if VAD in transcription.totals:
         found[semconv.SPEECH_AUDIO_SPEECH_DURATION] = info.duration_after_vad
-    if info.all_language_probs is not None:
+        evidence.speech_duration = info.duration_after_vad
+    if evidence.is_language_detected:
         # Otherwise nothing was detected: the language was given or is the model's only
         # one, and the probability is the constant 1.
         found[semconv.SPEECH_LANGUAGE_DETECTED] = info.language
@@ -187,8 +196,24 @@ def _current() -> Transcription | None:
     return operation if isinstance(operation, Transcription) and not suppressed() else None
 
 
-def _staged(stage: Stage) -> Wrapper:
-    """Make the wrapper that times a function as a stage of the current transcription."""
+def _hear(transcription: Transcription, samples: Any) -> None:
+    """Measure the audio that the engine is given."""
+    transcription.span.set_attributes(transcription.evidence.hear(samples))
+
+
+def _locate_speech(transcription: Transcription, found: list[dict[str, int]]) -> None:
+    """Note where voice activity detection heard the last of it."""
+    transcription.evidence.speech_end = found[-1]["end"] / WHISPER_RATE if found else 0.0
+
+
+def _staged(stage: Stage, note: Callable[[Transcription, Any], None] | None = None) -> Wrapper:
+    """
+    Make the wrapper that times a function as a stage of the current transcription.
+
+    Args:
+        stage: The stage.
+        note: Learns what the function returned.
+    """
 
     def wrapper(
         wrapped: Callable[..., Any], _instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
@@ -198,7 +223,11 @@ def _staged(stage: Stage) -> Wrapper:
             return wrapped(*args, **kwargs)
         attributes = {semconv.SPEECH_ASR_WINDOW_INDEX: transcription.windows} if stage is ENCODE else None
         with transcription.stage(stage, attributes):
-            return wrapped(*args, **kwargs)
+            result = wrapped(*args, **kwargs)
+        if note is not None:
+            with guarded(f"learn from the stage {stage.name}"):
+                note(transcription, result)
+        return result
 
     return wrapper
 
