@@ -34,8 +34,8 @@ def test_silence_is_all_silence() -> None:
     """Digital silence has the lowest level there is, no noise to estimate, and never begins."""
     assert measure(np.zeros(2 * RATE, dtype="float32"), RATE) == AudioHealth(
         duration=2.0,
-        peak_level=FLOOR,
-        loudness=FLOOR,
+        peak_level=-120.0,
+        loudness=-120.0,
         clipping_ratio=0.0,
         silence_ratio=1.0,
         dc_offset=0.0,

@@ -51,7 +51,7 @@ class Evidence:
 
     def add(self, segment: Any, word_count: int) -> None:
         """Add a segment; nothing of its text is kept."""
-        self.transcript_end = max(float(segment.end), self.transcript_end or 0.0)
+        self.transcript_end = float(segment.end)
         if word_count >= self.thresholds.repetition_words:
             self.compression_ratio = max(float(segment.compression_ratio), self.compression_ratio or 0.0)
 

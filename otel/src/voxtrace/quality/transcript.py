@@ -118,7 +118,7 @@ def _tail(speech_end: float | None, transcript_end: float | None) -> float | Non
     return max(speech_end - transcript_end, 0.0)
 
 
-def _compression_ratio(text: str) -> float | None:
-    """As Whisper measures repetition; None of an empty text."""
+def _compression_ratio(text: str) -> float:
+    """As Whisper measures repetition."""
     data = text.encode("utf-8", "surrogatepass")
-    return len(data) / len(zlib.compress(data)) if data else None
+    return len(data) / len(zlib.compress(data))

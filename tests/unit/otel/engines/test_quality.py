@@ -221,14 +221,43 @@ def test_the_batched_pipeline_is_judged_although_it_guards_against_nothing(
     assert flags(root(telemetry)) == ["clipping", "low_confidence", "repetition", "text_without_speech"]
 
 
+def test_repetition_is_that_of_the_worst_segment(whisper: Any, telemetry: CapturedTelemetry) -> None:
+    """One segment that repeats itself counts, also among good ones; a short one never does."""
+    model = whisper.WhisperModel("tiny.en")
+    good = whisper.Segment(0.0, 5.0, " and every age has its belief", compression_ratio=1.2)
+    short = whisper.Segment(5.0, 6.0, " no no", compression_ratio=9.0)
+    loop = whisper.Segment(6.0, 7.0, " it is it is it is", compression_ratio=3.0)
+    for segments in ((good, short, good), (good, loop, good)):
+        model.heard.windows = [whisper.Window(segments=segments)]
+        list(model.transcribe("a.wav")[0])
+    found = [flags(span) for span in telemetry.spans() if span["name"].startswith("speech_to_text")]
+    assert found == [[], ["repetition"]]
+
+
+def test_a_score_that_is_no_number_is_left_out(whisper: Any, telemetry: CapturedTelemetry) -> None:
+    """NaN raises its flag, and stays out of the event: not every back end can store it."""
+    model = whisper.WhisperModel("tiny.en")
+    broken = whisper.Segment(0.0, 2.0, " fresh air", avg_logprob=float("nan"))
+    model.heard.windows = [whisper.Window(segments=(broken,))]
+    list(model.transcribe("a.wav")[0])
+    events = {event["gen_ai.evaluation.name"]: event for event in root(telemetry)["events"]}
+    assert events["low_confidence"] == {
+        "name": "gen_ai.evaluation.result",
+        "gen_ai.evaluation.explanation": "nan < -1",
+        "gen_ai.evaluation.name": "low_confidence",
+        "gen_ai.evaluation.score.label": "fail",
+    }
+    assert flags(root(telemetry)) == ["low_confidence"]
+
+
 def test_a_failed_transcription_is_judged_by_its_audio(whisper: Any, telemetry: CapturedTelemetry) -> None:
     """Where the engine gave up there is no transcript to judge; that the recording was silent may be why."""
     whisper.RECORDINGS["zeros.wav"] = [0.0] * RATE
     model = whisper.WhisperModel("tiny.en")
-    model.heard.windows = [whisper.Window(error=RuntimeError("out of memory"))]
+    model.heard.windows = [whisper.Window(), whisper.Window(error=RuntimeError("out of memory"))]
     segments, _ = model.transcribe("zeros.wav")
     with pytest.raises(RuntimeError):
-        next(segments)
+        list(segments)
     assert labels(root(telemetry)) == {
         "clipping": "pass",
         "silence": "fail",

@@ -23,9 +23,13 @@ def _unreported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_guard, "_reported", set())
 
 
-def test_without_a_word_the_defaults_hold() -> None:
-    """Neither an argument, nor None, nor an empty variable changes anything."""
+def test_without_a_word_the_defaults_hold(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Neither an argument, nor None, nor an empty variable changes or says anything."""
+    monkeypatch.setenv("VOXTRACE_QUALITY_SNR", " ")
     assert configured() == configured(snr=None) == Thresholds()
+    assert caplog.records == []
 
 
 @pytest.mark.parametrize("name", FIELDS)
@@ -75,6 +79,12 @@ def test_a_bad_argument_gives_way_to_the_environment(
     monkeypatch.setenv("VOXTRACE_QUALITY_LANGUAGES", "es")
     assert configured(languages=7).languages == ("es",)
     assert "use the argument languages: say codes of languages, such as en,es; es is used" in caplog.text
+
+
+def test_a_number_beyond_all_floats_is_a_bad_one(caplog: pytest.LogCaptureFixture) -> None:
+    """What no float can hold is reported as any other nonsense."""
+    assert configured(snr=10**400) == Thresholds()
+    assert "use the argument snr: say a number; 12.0 is used instead" in caplog.text
 
 
 def test_an_unknown_argument_is_refused() -> None:

@@ -118,7 +118,11 @@ def test_noise_that_was_not_estimated_is_not_judged() -> None:
     [
         ("low_confidence", {"avg_logprob": -1.0}, {"avg_logprob": -1.01}),
         ("repetition", {"compression_ratio": 2.4}, {"compression_ratio": 2.41}),
-        ("repetition", {"compression_ratio": 9.0, "word_count": 4}, {"compression_ratio": 9.0}),
+        (
+            "repetition",
+            {"compression_ratio": 9.0, "word_count": 4},
+            {"compression_ratio": 9.0, "word_count": 5},
+        ),
         ("text_without_speech", {"no_speech_probability": 0.6}, {"no_speech_probability": 0.61}),
         ("text_without_speech", {"speech_duration": 0.2}, {"speech_duration": 0.19}),
         ("language_mismatch", {"language": "ES"}, {"language": "en"}),
@@ -148,7 +152,8 @@ def test_a_good_transcript_passes_all_six() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "flags"), [(STORY, []), (PHRASE * 8, ["repetition"]), ("no " * 4, []), ("", [])]
+    ("text", "flags"),
+    [(STORY, []), (PHRASE * 8, ["repetition"]), ("\udc80 " * 60, ["repetition"]), ("no " * 4, []), ("", [])],
 )
 def test_a_text_is_searched_for_repetition(text: str, flags: list[str]) -> None:
     """A phrase said over and over is found; a short text, which compresses badly, is left alone."""
