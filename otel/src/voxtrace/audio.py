@@ -30,8 +30,8 @@ _FRAME_SECONDS: Final = 0.02
 #: Half a second: of less audio the quietest frames are no picture of its noise.
 _NOISE_FRAMES: Final = 25
 _NOISE_PERCENTILE, _SIGNAL_PERCENTILE = 10, 95
-#: Some 20 s at a time, so that an hour of audio needs no second copy in memory.
-_BLOCK_FRAMES: Final = 1024
+#: Some 5 s at a time: an hour of audio needs no second copy in memory, and a block stays in the cache.
+_BLOCK_FRAMES: Final = 256
 #: What a sample may be at most: integers that were never scaled are loud, but they can be measured.
 _LARGEST: Final = 32768.0
 _MOST_CHANNELS: Final = 8
@@ -174,7 +174,9 @@ def _scaled(numpy: ModuleType, block: NDArray[Any]) -> NDArray[Any]:
     block = block.astype(numpy.float64)
     if kind in "iu":
         full_scale = 2.0 ** (bits - 1)
-        block = (block - full_scale if kind == "u" else block) / full_scale
+        if kind == "u":
+            block -= full_scale
+        block /= full_scale
     if not max(block.max(), -block.min()) <= _LARGEST:  # also where one of them is NaN
         numpy.nan_to_num(block, copy=False, nan=0.0, posinf=_LARGEST, neginf=-_LARGEST)
         block = block.clip(-_LARGEST, _LARGEST)

@@ -89,10 +89,10 @@ def test_a_clipped_tone_is_clipped_as_often_as_it_is_cut() -> None:
 
 def test_a_single_full_sample_is_a_peak_and_no_clipping() -> None:
     """Clipping is two samples in a row, also on both sides of a block's border."""
-    samples = np.zeros(1024 * 320 * 2)
+    samples = np.zeros(256 * 320 * 2)
     samples[100] = 1.0
     assert measure(samples, RATE).clipping_ratio == 0.0
-    samples[1024 * 320 - 1] = samples[1024 * 320] = -0.99
+    samples[256 * 320 - 1] = samples[256 * 320] = -0.99
     assert measure(samples, RATE).clipping_ratio == 2 / len(samples)
 
 

@@ -27,8 +27,8 @@ _SILENT: Final = {
     "h", "q", "help", "version", "voices",
     "compile", "compile-debug", "compile-mbrola", "compile-intonations", "compile-phonemes",
 }  # fmt: skip
-#: A minute and a half as eSpeak speaks: enough to hear whether it speaks at all.
-_HEARD_BYTES: Final = 4 * 1024 * 1024
+#: Some 24 s as eSpeak speaks, enough to hear whether it does: hearing must not take as long as speaking.
+_HEARD_BYTES: Final = 1024 * 1024
 #: Voices as eSpeak names them ("es", "en-gb"); what else stands there may be anything.
 _VOICE: Final = re.compile(r"[A-Za-z][\w-]{1,31}")
 
