@@ -134,6 +134,9 @@ SPEECH_TRANSLATION_UNKNOWN_WORD_RATIO: Final = SPEECH + "translation.unknown_wor
 SPEECH_TTS_CHARACTER_COUNT: Final = SPEECH + "tts.character.count"
 SPEECH_TTS_WORD_COUNT: Final = SPEECH + "tts.word.count"
 
+# Of profiles on demand.
+VOXTRACE_PROFILE_PATH: Final = "voxtrace.profile.path"
+
 # Events.
 
 # Metrics.
