@@ -33,6 +33,7 @@ def _gate() -> Iterator[Gate]:
     gate = Gate()
     yield gate
     gate.open.set()
+    _until(lambda: not _threads())
 
 
 def _until(happened: Callable[[], object], *, seconds: float = 20) -> None:
