@@ -25,7 +25,19 @@ def broker() -> None:
     raise errors.HealthCheckError("not connected")
 
 
+def depth() -> dict[str, int]:
+    """A check may give details."""
+    return {"depth": 3}
+
+
+checks: dict[str, health.Check | health.Function] = {
+    "broker": broker,
+    "queue": health.Check(depth, interval=10, timeout=2),
+    "amqp": health.Check(health.broker("amqp://127.0.0.1"), interval=30),
+    "disk": health.disk("/", free_bytes=10**9, free_ratio=0.05),
+}
 server: health.HealthServer = health.serve(health.Health("asr", {"broker": broker}), port=0)
+watched: dict[str, Any] = health.Health("asr", checks, folder="/", patience=1.0).report()
 port: int = server.port
 server.close()
 

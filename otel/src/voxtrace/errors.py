@@ -9,6 +9,8 @@ The errors that Voxtrace raises or asks for, as one tree.
 Setting up and running telemetry raises nothing: what goes wrong is logged.
 """
 
+from typing import Any
+
 __all__ = ["HealthCheckError", "MissingDependencyError", "PricesError", "VoxtraceError"]
 
 
@@ -17,7 +19,17 @@ class VoxtraceError(Exception):
 
 
 class HealthCheckError(VoxtraceError):
-    """A health check failed for a reason that may be published as it is."""
+    """
+    A health check failed for a reason that may be published as it is.
+
+    Args:
+        message: The reason.
+        details: Numbers and names to publish beside it.
+    """
+
+    def __init__(self, message: str = "", /, **details: Any) -> None:
+        super().__init__(message)
+        self.details = details
 
 
 class MissingDependencyError(VoxtraceError, ImportError):

@@ -142,6 +142,9 @@ SPEECH_CACHE_RESULT_UNAVAILABLE: Final = "unavailable"
 SPEECH_TRANSLATION_CACHE_RESULT: Final = SPEECH + "translation.cache.result"
 SPEECH_TRANSLATION_CACHE_AGE: Final = SPEECH + "translation.cache.age"
 
+# Of profiles on demand.
+VOXTRACE_PROFILE_PATH: Final = "voxtrace.profile.path"
+
 # Of a job.
 SPEECH_JOB_STATE: Final = SPEECH + "job.state"
 SPEECH_JOB_OUTCOME: Final = SPEECH + "job.outcome"
