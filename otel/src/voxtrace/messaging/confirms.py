@@ -95,7 +95,7 @@ class Confirms:
 
     def __init__(self, telemetry: Telemetry) -> None:
         self._telemetry = telemetry
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         # Weak, so that a channel nobody closed can still be collected.
         self._channels: WeakKeyDictionary[Any, Unanswered] = WeakKeyDictionary()
 

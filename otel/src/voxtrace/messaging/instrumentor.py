@@ -29,7 +29,7 @@ class PikaInstrumentor:
     """What reads our options in OTEL_CONFIG_FILE; opentelemetry-configuration asks for it by this name."""
 
     _instance: Self | None = None
-    _lock = threading.Lock()
+    _lock = threading.RLock()
     _instrumentation: Instrumentation | None
 
     def __new__(cls) -> Self:
