@@ -31,17 +31,27 @@ class Ledger:
         # Weak, so that a channel nobody closed can still be collected.
         self._channels: WeakKeyDictionary[Any, dict[int, Delivery]] = WeakKeyDictionary()
         self._lost: WeakKeyDictionary[Any, dict[int, Delivery]] = WeakKeyDictionary()
+        self._closed: WeakKeyDictionary[Any, str] = WeakKeyDictionary()
         _ledgers.append(weakref.ref(self, _ledgers.remove))
         with guarded("observe the messages in flight"):
             in_flight.observe(ledgers, telemetry)
 
     def open(self, channel: Any, delivery_tag: int, delivery: Delivery) -> None:
-        """Notes a delivery on pika's callback-style `channel`."""
+        """
+        Notes a delivery on pika's callback-style `channel`.
+
+        Pika still hands over what it had of a channel that is closed: the broker gives it to others by then.
+        """
         with self._lock:
             unsettled = self._channels.get(channel)
+            error_type = None
             if unsettled is None:
-                unsettled = self._of(channel)
+                error_type = self._closed.get(channel)
+                unsettled = self._of(channel) if error_type is None else self._lost.setdefault(channel, {})
             unsettled[delivery_tag] = delivery
+        if error_type is not None:
+            delivery.remember()
+            delivery.settle(names.CHANNEL_CLOSED, error_type)
 
     def watch(self, channel: Any) -> None:
         """
@@ -133,16 +143,16 @@ class Ledger:
         return unsettled
 
     def _on_close(self, channel: Any, reason: object) -> None:
-        with guarded("remember the messages of a closed channel"):
-            for delivery in self.find(channel, 0, multiple=True):
-                delivery.remember()
-        lost = self.settle(
-            channel, 0, names.CHANNEL_CLOSED, multiple=True, error_type=failure.closing(reason)
-        )
-        if lost:
+        with guarded("end the spans of a closed channel's messages"):
+            error_type = failure.closing(reason)
             with self._lock:
+                self._closed[channel] = error_type
                 # Whoever tries to settle them still does so in their traces.
-                self._lost[channel] = {delivery.tag: delivery for delivery in lost}
+                lost = self._lost[channel] = self._channels.pop(channel, {})
+                found = [(delivery, delivery.owner) for delivery in lost.values()]
+            for delivery, owner in found:
+                delivery.remember()
+                owner.settle(names.CHANNEL_CLOSED, error_type)
 
 
 def ledgers() -> Iterator[Ledger]:

@@ -18,6 +18,9 @@ from pika.exceptions import (
     StreamLostError,
 )
 
+from unit.otel.messaging.conftest import CREATION
+from unit.otel.messaging.conftest import Wire as AWire
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -146,6 +149,29 @@ def test_a_lost_channel_ends_every_span(wire: Wire, seen: Seen, reason: Exceptio
     consume(wire, 1, 2)
     wire.close(reason)
     assert outcomes(seen) == [(tag, "channel_closed", "ERROR", error_type) for tag in (1, 2)]
+
+
+def test_a_message_that_outlived_its_channel_is_lost_with_it(
+    wire: Wire, seen: Seen, instrumented: PikaInstrumentor
+) -> None:
+    """Pika hands over what it had of a channel that is closed: its span ends, as the others', and is known."""
+
+    def work(_channel: Any, method: Any, _properties: Any, _body: Any) -> None:
+        if method.delivery_tag == 1:
+            wire.close(StreamLostError("gone"))
+
+    wire.blocking.basic_consume("transcribe", work, consumer_tag="consumer")
+    message = pika.BasicProperties(headers={"traceparent": CREATION})
+    for tag in (1, 2):
+        wire.deliver(message, delivery_tag=tag, dispatch=False)
+    wire.blocking._dispatch_events()
+    assert outcomes(seen) == [(tag, "channel_closed", "ERROR", "StreamLostError") for tag in (1, 2)]
+    assert instrumented._instrumentation.ledger.deliveries() == []
+    again = AWire()
+    again.blocking.basic_consume("transcribe", lambda *_: None, auto_ack=True, consumer_tag="consumer")
+    again.deliver(message, redelivered=True)
+    first, second, third = [span for span in seen.spans() if span["kind"] == "CONSUMER"]
+    assert (first["links"], third["links"]) == ([8], [8, second["span"]])
 
 
 def test_an_ack_from_another_thread_ends_the_span_there(wire: Wire, seen: Seen, clock: Clock) -> None:
