@@ -40,14 +40,16 @@ def acknowledging(ledger: Ledger) -> Callable[[Method], Method]:
     """A `basic_ack` that is noted."""
 
     def wrap(original: Method) -> Method:
-        def basic_ack(channel: Any, delivery_tag: Any = 0, multiple: Any = False) -> Any:
+        def basic_ack(channel: Any, *args: Any, **kwargs: Any) -> Any:
+            tag = args[0] if args else kwargs.get("delivery_tag", 0)
+            multiple = args[1] if len(args) > 1 else kwargs.get("multiple", False)
             started = time.time_ns()
             try:
-                result = original(channel, delivery_tag, multiple)
+                result = original(channel, *args, **kwargs)
             except BaseException as error:
-                _failed(ledger, _DONE, channel, delivery_tag, multiple, started, error)
+                _failed(ledger, _DONE, channel, tag, multiple, started, error)
                 raise
-            _settled(ledger, _DONE, channel, delivery_tag, multiple, started)
+            _settled(ledger, _DONE, channel, tag, multiple, started)
             return result
 
         return basic_ack
@@ -59,18 +61,19 @@ def negatively_acknowledging(ledger: Ledger) -> Callable[[Method], Method]:
     """A `basic_nack` that is noted."""
 
     def wrap(original: Method) -> Method:
-        def basic_nack(
-            channel: Any, delivery_tag: Any = 0, multiple: Any = False, requeue: Any = True
-        ) -> Any:
+        def basic_nack(channel: Any, *args: Any, **kwargs: Any) -> Any:
+            tag = args[0] if args else kwargs.get("delivery_tag", 0)
+            multiple = args[1] if len(args) > 1 else kwargs.get("multiple", False)
+            requeue = args[2] if len(args) > 2 else kwargs.get("requeue", True)  # noqa: PLR2004 - its place
             verdict = _LATER if requeue else _REFUSED
-            _remember(ledger, channel, delivery_tag, multiple)
+            _remember(ledger, channel, tag, multiple)
             started = time.time_ns()
             try:
-                result = original(channel, delivery_tag, multiple, requeue)
+                result = original(channel, *args, **kwargs)
             except BaseException as error:
-                _failed(ledger, verdict, channel, delivery_tag, multiple, started, error)
+                _failed(ledger, verdict, channel, tag, multiple, started, error)
                 raise
-            _settled(ledger, verdict, channel, delivery_tag, multiple, started)
+            _settled(ledger, verdict, channel, tag, multiple, started)
             return result
 
         return basic_nack
@@ -82,16 +85,18 @@ def rejecting(ledger: Ledger) -> Callable[[Method], Method]:
     """A `basic_reject` that is noted."""
 
     def wrap(original: Method) -> Method:
-        def basic_reject(channel: Any, delivery_tag: Any = 0, requeue: Any = True) -> Any:
+        def basic_reject(channel: Any, *args: Any, **kwargs: Any) -> Any:
+            tag = args[0] if args else kwargs.get("delivery_tag", 0)
+            requeue = args[1] if len(args) > 1 else kwargs.get("requeue", True)
             verdict = _PUT_BACK if requeue else _REJECTED
-            _remember(ledger, channel, delivery_tag, multiple=False)
+            _remember(ledger, channel, tag, multiple=False)
             started = time.time_ns()
             try:
-                result = original(channel, delivery_tag, requeue)
+                result = original(channel, *args, **kwargs)
             except BaseException as error:
-                _failed(ledger, verdict, channel, delivery_tag, False, started, error)
+                _failed(ledger, verdict, channel, tag, False, started, error)
                 raise
-            _settled(ledger, verdict, channel, delivery_tag, False, started)
+            _settled(ledger, verdict, channel, tag, False, started)
             return result
 
         return basic_reject

@@ -154,7 +154,7 @@ def test_a_lost_channel_ends_every_span(wire: Wire, seen: Seen, reason: Exceptio
 def test_a_message_that_outlived_its_channel_is_lost_with_it(
     wire: Wire, seen: Seen, instrumented: PikaInstrumentor
 ) -> None:
-    """Pika hands over what it had of a channel that is closed: its span ends, as the others', and is known."""
+    """Pika hands over what it had of a closed channel: its span ends as the others do, and is known."""
 
     def work(_channel: Any, method: Any, _properties: Any, _body: Any) -> None:
         if method.delivery_tag == 1:
