@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextvars
 import functools
+import socket
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -14,7 +15,7 @@ import pika
 import pytest
 from opentelemetry.instrumentation.threading import ThreadingInstrumentor
 from opentelemetry.trace import SpanKind, StatusCode
-from pika.exceptions import ChannelClosedByBroker
+from pika.exceptions import AMQPError, ChannelClosedByBroker
 
 from contract.messaging.adapters.registry import PULLING, adapters
 
@@ -192,6 +193,26 @@ def test_a_channel_the_broker_closes_ends_the_span(bench: Bench) -> None:
     with suppress(ChannelClosedByBroker):  # pika 1.5 raises it here, pika 1.4 does not
         bench.run(channel, lambda: bench.spans(f"process {queue}"))
     assert outcome(bench.span(f"process {queue}")) == ("channel_closed", "ERROR", "ChannelClosedByBroker")
+
+
+def test_an_ack_on_a_broken_connection_is_no_success(bench: Bench) -> None:
+    """The broker gives the message to the next consumer, whose attempt is linked to the one cut off."""
+    queue, channel = bench.queue(), bench.channel(confirm=True)
+    channel.basic_publish("", queue, b"body")
+
+    def work(channel: Any, method: Any, _properties: Any, _body: Any) -> None:
+        channel.connection._impl._transport._sock.shutdown(socket.SHUT_RDWR)
+        channel.basic_ack(method.delivery_tag)
+
+    channel.basic_consume(queue, work)
+    with pytest.raises(AMQPError):
+        bench.run(channel, lambda: False)
+    assert outcome(bench.span(f"process {queue}")) == ("channel_closed", "ERROR", "StreamLostError")
+    other = bench.channel()
+    other.basic_consume(queue, lambda channel, method, *_: channel.basic_ack(method.delivery_tag))
+    bench.run(other, lambda: len(bench.spans(f"process {queue}")) == 2)
+    first, second = bench.spans(f"process {queue}")
+    assert first.context.span_id in [link.context.span_id for link in second.links]
 
 
 @pytest.fixture

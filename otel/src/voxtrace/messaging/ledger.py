@@ -75,6 +75,10 @@ class Ledger:
             found = [unsettled.get(tag) for tag in _tags(unsettled, delivery_tag, multiple)]
         return [delivery for delivery in found if delivery is not None]
 
+    def closed(self, channel: Any) -> bool:
+        """True where `channel` was closed while it was watched."""
+        return channel in self._closed
+
     def hand_over(self, channel: Any, delivery_tag: int, batch: "Batch") -> None:
         """Lets the settlement of a delivery be noted on `batch`, if it is still to come."""
         # Before the message is the batch's, and outside our lock: who settles a batch may wait for that.

@@ -89,7 +89,10 @@ def of_pika(instrumentation: Instrumentation) -> list[Patch]:
     select = import_module("pika.adapters.select_connection")
     channel = import_module("pika.channel").Channel
     patches = [
-        *_of(blocking.BlockingChannel, _layered(instrumentation) | _stepped(instrumentation)),
+        *_of(
+            blocking.BlockingChannel,
+            _layered(instrumentation) | _stepped(instrumentation) | _flushed(instrumentation),
+        ),
         *_of(channel, _transport(instrumentation)),
         Patch(blocking.BlockingConnection, "add_callback_threadsafe", carrying_context),
         # The loop of a SelectConnection and of the thread-safe adapter; asyncio's carries context by itself.
@@ -121,8 +124,9 @@ def of_channel(channel: Any, instrumentation: Instrumentation) -> list[Patch]:
             )
         )
     deferring = any(cls.__module__ == _THREAD_SAFE for cls in type(channel).__mro__)
+    layered = _layered(instrumentation, deferring=deferring) | _stepped(instrumentation)
     return [
-        *_of(channel, _layered(instrumentation, deferring=deferring) | _stepped(instrumentation)),
+        *_of(channel, layered if deferring else layered | _flushed(instrumentation)),
         *_of(below, _transport(instrumentation)),
     ]
 
@@ -147,6 +151,16 @@ def _layered(instrumentation: Instrumentation, *, deferring: bool = False) -> di
 def _stepped(instrumentation: Instrumentation) -> dict[str, Wrap]:
     """What a BlockingChannel alone has."""
     return {"consume": instrumentation.reception.stepping, "cancel": instrumentation.reception.cancelling}
+
+
+def _flushed(instrumentation: Instrumentation) -> dict[str, Wrap]:
+    """What a BlockingChannel does itself after the channel below it did its part."""
+    ledger = instrumentation.ledger
+    return {
+        "basic_ack": settlement.acknowledging(ledger, flushing=True),
+        "basic_nack": settlement.negatively_acknowledging(ledger, flushing=True),
+        "basic_reject": settlement.rejecting(ledger, flushing=True),
+    }
 
 
 def _transport(instrumentation: Instrumentation) -> dict[str, Wrap]:

@@ -14,6 +14,7 @@ from voxtrace.messaging import failure, names
 from voxtrace.messaging.delivery import Delivery
 from voxtrace.messaging.ledger import Ledger
 from voxtrace.messaging.propagation import suppressed
+from voxtrace.messaging.route import transport
 from voxtrace.messaging.telemetry import record
 
 Method = Callable[..., Any]
@@ -36,28 +37,38 @@ _PUT_BACK: Final = Verdict(names.REJECT, names.REQUEUE, names.ERROR_REJECTED)
 _REJECTED: Final = Verdict(names.REJECT, names.REJECT, names.ERROR_REJECTED)
 
 
-def acknowledging(ledger: Ledger) -> Callable[[Method], Method]:
-    """A `basic_ack` that is noted."""
+class Flushed(int):
+    """
+    The delivery tag of a settlement that the channel above notes, once it is flushed.
+
+    It goes the way of the settlement: nothing is to be kept in step between threads, callbacks and signals.
+    """
+
+    accepted = False
+    """Whether the channel below took the settlement, into a buffer."""
+
+
+def acknowledging(ledger: Ledger, *, flushing: bool = False) -> Callable[[Method], Method]:
+    """
+    A `basic_ack` that is noted; one that is `flushing` belongs to a BlockingChannel.
+
+    The channel below that only fills a buffer. That the connection is lost is found when it is flushed, by
+    when the closing of the channel has settled the message: so it is the channel above that takes note.
+    """
 
     def wrap(original: Method) -> Method:
         def basic_ack(channel: Any, *args: Any, **kwargs: Any) -> Any:
             tag = args[0] if args else kwargs.get("delivery_tag", 0)
             multiple = args[1] if len(args) > 1 else kwargs.get("multiple", False)
-            started = time.time_ns()
-            try:
-                result = original(channel, *args, **kwargs)
-            except BaseException as error:
-                _failed(ledger, _DONE, channel, tag, multiple, started, error)
-                raise
-            _settled(ledger, _DONE, channel, tag, multiple, started)
-            return result
+            send = _flush if flushing else _send
+            return send(ledger, _DONE, original, channel, tag, multiple, args, kwargs)
 
         return basic_ack
 
     return wrap
 
 
-def negatively_acknowledging(ledger: Ledger) -> Callable[[Method], Method]:
+def negatively_acknowledging(ledger: Ledger, *, flushing: bool = False) -> Callable[[Method], Method]:
     """A `basic_nack` that is noted."""
 
     def wrap(original: Method) -> Method:
@@ -66,22 +77,15 @@ def negatively_acknowledging(ledger: Ledger) -> Callable[[Method], Method]:
             multiple = args[1] if len(args) > 1 else kwargs.get("multiple", False)
             requeue = args[2] if len(args) > 2 else kwargs.get("requeue", True)  # noqa: PLR2004 - its place
             verdict = _LATER if requeue else _REFUSED
-            _remember(ledger, channel, tag, multiple)
-            started = time.time_ns()
-            try:
-                result = original(channel, *args, **kwargs)
-            except BaseException as error:
-                _failed(ledger, verdict, channel, tag, multiple, started, error)
-                raise
-            _settled(ledger, verdict, channel, tag, multiple, started)
-            return result
+            send = _flush if flushing else _send
+            return send(ledger, verdict, original, channel, tag, multiple, args, kwargs)
 
         return basic_nack
 
     return wrap
 
 
-def rejecting(ledger: Ledger) -> Callable[[Method], Method]:
+def rejecting(ledger: Ledger, *, flushing: bool = False) -> Callable[[Method], Method]:
     """A `basic_reject` that is noted."""
 
     def wrap(original: Method) -> Method:
@@ -89,19 +93,74 @@ def rejecting(ledger: Ledger) -> Callable[[Method], Method]:
             tag = args[0] if args else kwargs.get("delivery_tag", 0)
             requeue = args[1] if len(args) > 1 else kwargs.get("requeue", True)
             verdict = _PUT_BACK if requeue else _REJECTED
-            _remember(ledger, channel, tag, multiple=False)
-            started = time.time_ns()
-            try:
-                result = original(channel, *args, **kwargs)
-            except BaseException as error:
-                _failed(ledger, verdict, channel, tag, False, started, error)
-                raise
-            _settled(ledger, verdict, channel, tag, False, started)
-            return result
+            send = _flush if flushing else _send
+            return send(ledger, verdict, original, channel, tag, False, args, kwargs)
 
         return basic_reject
 
     return wrap
+
+
+def _send(  # noqa: PLR0917 - on the way of every message
+    ledger: Ledger,
+    verdict: Verdict,
+    original: Method,
+    channel: Any,
+    tag: Any,
+    multiple: Any,
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+) -> Any:
+    """Settles on pika's callback-style channel, or on whatever else has no channel below."""
+    if type(tag) is Flushed:
+        result = original(channel, *args, **kwargs)
+        tag.accepted = True
+        return result
+    if verdict is not _DONE:
+        _remember(ledger, channel, tag, multiple)
+    started = time.time_ns()
+    try:
+        result = original(channel, *args, **kwargs)
+    except BaseException as error:
+        _failed(ledger, verdict, channel, tag, multiple, started, error)
+        raise
+    _settled(ledger, verdict, channel, tag, multiple, started)
+    return result
+
+
+def _flush(  # noqa: PLR0917 - on the way of every message
+    ledger: Ledger,
+    verdict: Verdict,
+    original: Method,
+    channel: Any,
+    tag: Any,
+    multiple: Any,
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+) -> Any:
+    """Settles on a BlockingChannel."""
+    if type(tag) is not int:
+        # No tag at all: pika's to say, and the channel's below to note.
+        return original(channel, *args, **kwargs)
+    flushed, below = Flushed(tag), transport(channel)
+    if args:
+        args = (flushed, *args[1:])
+    else:
+        kwargs["delivery_tag"] = flushed
+    if verdict is not _DONE:
+        _remember(ledger, below, tag, multiple)
+    started = time.time_ns()
+    try:
+        result = original(channel, *args, **kwargs)
+    except BaseException as error:
+        # Flushing runs what other threads handed over, too: what that raises is no word on the settlement.
+        if flushed.accepted and not ledger.closed(below):
+            _settled(ledger, verdict, below, tag, multiple, started)
+        else:
+            _failed(ledger, verdict, below, tag, multiple, started, error)
+        raise
+    _settled(ledger, verdict, below, tag, multiple, started)
+    return result
 
 
 def recovering(ledger: Ledger) -> Callable[[Method], Method]:

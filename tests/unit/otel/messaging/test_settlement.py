@@ -125,6 +125,53 @@ def test_a_settlement_that_pika_refuses_settles_nothing(wire: Wire, seen: Seen) 
     assert outcomes(seen) == [(1, "channel_closed", "ERROR", "StreamLostError")]
 
 
+LOST = [
+    ("ack", lambda channel: channel.basic_ack(1)),
+    ("nack", lambda channel: channel.basic_nack(delivery_tag=1)),
+    ("reject", lambda channel: channel.basic_reject(1, requeue=False)),
+]
+
+
+@pytest.mark.parametrize(("operation", "settle"), LOST, ids=[name for name, _ in LOST])
+def test_a_settlement_that_is_lost_in_the_buffer_is_none(
+    wire: Wire, seen: Seen, operation: str, settle: Callable[[Any], None]
+) -> None:
+    """Where the connection breaks while it is flushed the message is lost, and known if it comes again."""
+    message = pika.BasicProperties(headers={"traceparent": CREATION})
+    wire.blocking.basic_consume("transcribe", lambda *_: None, consumer_tag="consumer")
+    wire.deliver(message)
+
+    def flush(*_waiters: object) -> None:
+        lost = StreamLostError("gone")
+        wire.close(lost)
+        raise lost
+
+    wire._flush_output = flush
+    with pytest.raises(StreamLostError):
+        settle(wire.blocking)
+    assert outcomes(seen) == [(1, "channel_closed", "ERROR", "StreamLostError")]
+    failed = seen.named(f"{operation} speech:transcribe")
+    assert (failed["status"], failed["attributes"]["error.type"]) == ("ERROR", "StreamLostError")
+    again = AWire()
+    again.blocking.basic_consume("transcribe", lambda *_: None, auto_ack=True, consumer_tag="consumer")
+    again.deliver(message, redelivered=True)
+    first, second = [span for span in seen.spans() if span["kind"] == "CONSUMER"]
+    assert second["links"] == [8, first["span"]]
+
+
+def test_what_another_thread_raises_into_an_ack_does_not_undo_it(wire: Wire, seen: Seen) -> None:
+    """Flushing runs what was handed to the connection: its exception comes out of an ack that went out."""
+    consume(wire, 1)
+
+    def flush(*_waiters: object) -> None:
+        raise LookupError
+
+    wire._flush_output = flush
+    with pytest.raises(LookupError):
+        wire.blocking.basic_ack(1)
+    assert outcomes(seen) == [(1, "ack", "UNSET", None)]
+
+
 TIMED_OUT = (
     "PRECONDITION_FAILED - delivery acknowledgement on channel 1 timed out. "
     "Timeout value used: 1800000 ms. This timeout value can be configured"
