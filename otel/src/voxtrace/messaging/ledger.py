@@ -159,6 +159,11 @@ class Ledger:
                 owner.settle(names.CHANNEL_CLOSED, error_type)
 
 
+def others() -> bool:
+    """True where there may be more ledgers than one: cheap, for who would look through them all."""
+    return len(_ledgers) > 1
+
+
 def ledgers() -> Iterator[Ledger]:
     """The ledgers of all instrumentations at work."""
     for reference in _ledgers.copy():

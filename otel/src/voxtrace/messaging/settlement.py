@@ -12,7 +12,7 @@ from voxtrace import semconv
 from voxtrace._guard import guarded, report
 from voxtrace.messaging import failure, names
 from voxtrace.messaging.delivery import Delivery
-from voxtrace.messaging.ledger import Ledger
+from voxtrace.messaging.ledger import Ledger, ledgers, others
 from voxtrace.messaging.propagation import suppressed
 from voxtrace.messaging.route import transport
 from voxtrace.messaging.telemetry import record
@@ -170,7 +170,7 @@ def recovering(ledger: Ledger) -> Callable[[Method], Method]:
         def basic_recover(channel: Any, *args: Any, **kwargs: Any) -> Any:
             _remember(ledger, channel, 0, multiple=True)
             result = original(channel, *args, **kwargs)
-            ledger.settle(channel, 0, names.REQUEUE, multiple=True)
+            _settle(ledger, channel, 0, names.REQUEUE, multiple=True)
             return result
 
         return basic_recover
@@ -178,10 +178,39 @@ def recovering(ledger: Ledger) -> Callable[[Method], Method]:
     return wrap
 
 
+def _settle(
+    ledger: Ledger,
+    channel: Any,
+    delivery_tag: Any,
+    settlement: str,
+    *,
+    multiple: Any,
+    error_type: str | None = None,
+) -> list[Delivery]:
+    """Settles in `ledger`, and in those of others: a channel may have had consumers when it got its own."""
+    settled = ledger.settle(channel, delivery_tag, settlement, multiple=multiple, error_type=error_type)
+    if (multiple or not settled) and others():
+        for other in ledgers():
+            if other is not ledger:
+                settled += other.settle(
+                    channel, delivery_tag, settlement, multiple=multiple, error_type=error_type
+                )
+    return settled
+
+
+def _find(ledger: Ledger, channel: Any, delivery_tag: Any, *, multiple: Any) -> list[Delivery]:
+    found = ledger.find(channel, delivery_tag, multiple=multiple)
+    if (multiple or not found) and others():
+        for other in ledgers():
+            if other is not ledger:
+                found += other.find(channel, delivery_tag, multiple=multiple)
+    return found
+
+
 def _remember(ledger: Ledger, channel: Any, delivery_tag: Any, multiple: Any) -> None:
     # Before the broker hears of it: the message may be back before the call is.
     with guarded("remember a refused message"):
-        for delivery in ledger.find(channel, delivery_tag, multiple=multiple):
+        for delivery in _find(ledger, channel, delivery_tag, multiple=multiple):
             delivery.remember()
 
 
@@ -189,14 +218,15 @@ def _settled(  # noqa: PLR0917 - what pika's methods take, on the way of every m
     ledger: Ledger, verdict: Verdict, channel: Any, delivery_tag: Any, multiple: Any, started: int
 ) -> None:
     ended = time.time_ns()
-    settled = ledger.settle(
-        channel, delivery_tag, verdict.settlement, multiple=multiple, error_type=verdict.error_type
+    settled = _settle(
+        ledger, channel, delivery_tag, verdict.settlement, multiple=multiple, error_type=verdict.error_type
     )
     if settled:
         try:
-            wanted = ledger.telemetry.configuration.settle_spans
+            telemetry = settled[-1].telemetry
+            wanted = telemetry.configuration.settle_spans
             shown = wanted == "all" or (wanted == "failures" and verdict is not _DONE)
-            if shown or ledger.telemetry.measuring:
+            if shown or telemetry.measuring:
                 _report(verdict, settled, multiple, started, ended, None, shown=shown)
         except Exception as error:  # noqa: BLE001 - as `guarded` does
             report("report a settlement", error)
@@ -213,9 +243,9 @@ def _failed(  # noqa: PLR0917 - as above
 ) -> None:
     with guarded("report a settlement that failed"):
         ended = time.time_ns()
-        meant = ledger.find(channel, delivery_tag, multiple=multiple)
-        if meant and ledger.telemetry.enabled:
-            shown = ledger.telemetry.configuration.settle_spans != "none"
+        meant = _find(ledger, channel, delivery_tag, multiple=multiple)
+        if meant and meant[-1].telemetry.enabled:
+            shown = meant[-1].telemetry.configuration.settle_spans != "none"
             _report(verdict, meant, multiple, started, ended, error, shown=shown)
 
 

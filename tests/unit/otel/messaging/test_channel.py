@@ -107,6 +107,37 @@ def test_nothing_is_traced_twice(providers: dict[str, Any], seen: Seen, channel_
         PikaInstrumentor().uninstrument()
 
 
+@pytest.mark.parametrize("late", [False, True])
+@pytest.mark.parametrize(
+    ("settle", "settlement"),
+    [
+        (lambda channel: channel.basic_ack(7), "ack"),
+        (lambda channel: channel.basic_ack(0, multiple=True), "ack"),
+        (lambda channel: channel.basic_nack(7, requeue=False), "nack"),
+        (lambda channel: channel.basic_reject(7), "requeue"),
+    ],
+)
+def test_a_channel_that_has_consumers_settles_their_messages(
+    providers: dict[str, Any], seen: Seen, settle: Any, settlement: str, late: bool
+) -> None:
+    """Given to the instrumentor while all of pika is traced, it settles what came and comes to them."""
+    wire, instrumentor = Wire(), PikaInstrumentor()
+    instrumentor.instrument(**providers)
+    try:
+        wire.blocking.basic_consume("transcribe", lambda *_: None, consumer_tag="consumer")
+        if late:
+            wire.deliver(delivery_tag=7)
+        PikaInstrumentor.instrument_channel(wire.blocking, **providers)
+        if not late:
+            wire.deliver(delivery_tag=7)
+        settle(wire.blocking)
+        (span,) = [span for span in seen.spans() if span["name"] == PROCESS]
+        assert span["attributes"]["voxtrace.messaging.settlement"] == settlement
+        assert instrumentor._instrumentation.ledger.deliveries() == []
+    finally:
+        instrumentor.uninstrument()
+
+
 def test_an_object_of_the_users_own_is_traced(providers: dict[str, Any], seen: Seen) -> None:
     """Anything with a channel's methods can be traced, also where it has them as plain attributes."""
 
