@@ -263,7 +263,9 @@ def _report(  # noqa: PLR0917 - as above
     last = deliveries[-1]
     owner, telemetry = last.owner, last.telemetry
     route = telemetry.routes.settled(last.route, verdict.operation)
-    error_type = None if error is None else failure.error_type(error)
+    # Of a message that was got the span is over, and says no more: the refusal itself is the failure.
+    refused = verdict.error_type if owner.route.operation == names.RECEIVE else None
+    error_type = refused if error is None else failure.error_type(error)
     measured = route.timed_with(error_type)
     ended = max(ended, started)
     # `recorded`, for the owner's span may be over.
@@ -285,6 +287,8 @@ def _report(  # noqa: PLR0917 - as above
             span.set_attribute(semconv.MESSAGING_RABBITMQ_MESSAGE_DELIVERY_TAG, last.tag)
         if error is None:
             span.set_attribute(semconv.VOXTRACE_MESSAGING_SETTLEMENT, verdict.settlement)
+            if refused is not None:
+                failure.mark(span, refused)
         else:
             failure.mark_exception(span, error)
         in_span = trace.set_span_in_context(span, owner.spanned)

@@ -103,13 +103,16 @@ def test_an_empty_get_is_no_span(channel: BlockingChannel, seen: Seen) -> None:
 
 
 def test_the_settlement_of_a_got_message_is_seen(channel: BlockingChannel, publish: Any, seen: Seen) -> None:
-    """A message that was got and refused has its refusal below the receive span."""
+    """A message that was got and refused has its refusal below the receive span, an error and measured."""
     publish()
     method, _, _ = channel.basic_get("transcribe")
     channel.basic_nack(method.delivery_tag, requeue=False)
     span = seen.named("nack transcribe")
     assert (span["kind"], span["trace"], span["parent"]) == ("CLIENT", 9, 1)
+    assert (span["status"], span["attributes"]["error.type"]) == ("ERROR", "rejected")
     assert len(seen.spans()) == 2
+    measured = [attributes for attributes, _ in seen.metrics()["messaging.client.operation.duration"]]
+    assert [point.get("error.type") for point in measured] == [None, "rejected"]
 
 
 @pytest.mark.parametrize("auto_ack", [True, False])
