@@ -7,6 +7,7 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from opentelemetry import context
+from opentelemetry.context import Context  # noqa: TC002 - as its neighbours
 
 from voxtrace._guard import guarded
 from voxtrace.messaging.consumer import Consumer, OnMessage, consumer_of, pikas_own
@@ -23,18 +24,23 @@ class Step:
     def __init__(self, delivery: Delivery | Passing) -> None:
         self._delivery: Delivery | Passing | None = delivery
         self._before = context.get_current()
-        self._inside = delivery.context
+        self._inside: Context | None = delivery.context
         context.attach(self._inside)
 
     def leave(self) -> None:
-        """Says that the body is done, and puts back the context from before it; more than once is once."""
+        """
+        Says that the body is done, and puts back the context from before it; more than once is once.
+
+        Each by itself: the body may be declared done in another thread than the one that has its context.
+        """
+        with guarded("leave the context of a message"):
+            # By value, for a generator may be resumed or closed where its token is not valid: in another
+            # thread, or from the garbage collector. What somebody else made current there stays.
+            if self._inside is not None and context.get_current() is self._inside:
+                self._inside = None
+                context.attach(self._before)
         delivery, self._delivery = self._delivery, None
         if delivery is not None:
-            with guarded("leave the context of a message"):
-                # By value, for a generator may be resumed or closed where its token is not valid: in another
-                # thread, or from the garbage collector. What somebody else made current there stays.
-                if context.get_current() is self._inside:
-                    context.attach(self._before)
             delivery.returned()
 
     def raised(self, error: BaseException) -> None:

@@ -308,6 +308,22 @@ def test_after_uninstrumenting_the_loop_goes_on_untraced(
     assert (current(), len(seen.spans())) == (0, 1)
 
 
+def test_uninstrumenting_in_another_thread_gives_the_loop_its_context_back(
+    channel: BlockingChannel, publish: Any, seen: Seen, instrumented: PikaInstrumentor
+) -> None:
+    """The step ends at once; the thread that it is in leaves the message's context with its next step."""
+    publish(2)
+    before = context.get_current()
+    messages = channel.consume("transcribe", auto_ack=True)
+    next(messages)
+    thread = threading.Thread(target=instrumented.uninstrument)
+    thread.start()
+    thread.join()
+    assert len(seen.spans()) == 1
+    next(messages)
+    assert context.get_current() is before
+
+
 def test_a_broken_ledger_costs_the_span_alone(
     channel: BlockingChannel, publish: Any, seen: Seen, instrumented: PikaInstrumentor, monkeypatch: Any
 ) -> None:
