@@ -9,6 +9,7 @@ from opentelemetry.metrics import CallbackOptions, MeterProvider, Observation
 
 from voxtrace import semconv
 from voxtrace.messaging import names
+from voxtrace.messaging.collection import collector
 from voxtrace.messaging.destination import queue_label
 from voxtrace.messaging.telemetry import Telemetry
 
@@ -53,7 +54,11 @@ def observe(ledgers: Ledgers, telemetry: Telemetry) -> None:
 
 
 def _in_use(ledgers: Ledgers, provider: "weakref.ref[MeterProvider]") -> "Iterator[Ledger]":
-    return (ledger for ledger in ledgers() if ledger.telemetry.meter_provider is provider())
+    ours = provider()
+    if ours is not None:
+        for ledger in ledgers():
+            if collector(ledger.telemetry.meter_provider) is collector(ours):
+                yield ledger
 
 
 def _by_queue(ledgers: Ledgers, provider: "weakref.ref[MeterProvider]") -> dict[str, tuple[int, int]]:

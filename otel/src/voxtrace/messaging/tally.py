@@ -9,6 +9,7 @@ from weakref import WeakKeyDictionary
 from opentelemetry.metrics import CallbackOptions, Meter, MeterProvider, Observation
 
 from voxtrace._metric import Metric
+from voxtrace.messaging.collection import collector
 from voxtrace.messaging.route import Attributes
 
 _tallies: "WeakKeyDictionary[MeterProvider, dict[str, Tally]]" = WeakKeyDictionary()
@@ -41,10 +42,13 @@ def tally(provider: MeterProvider, meter: Meter, metric: Metric) -> Tally:
     """
     The tally of that metric, which `provider` collects.
 
-    There is one for each provider: a meter keeps the callbacks of an instrument's first creation alone, and a
-    count must not begin again because pika was put back in between. Only one thread at a time may ask.
+    There is one for each provider, the API's own being the one that it stands for: a meter keeps the
+    callbacks of an instrument's first creation alone, and a count must not begin again because pika was put
+    back in between. Only one thread at a time may ask.
     """
-    known = _tallies.setdefault(provider, {})
+    known = next((own for other, own in _tallies.items() if collector(other) is collector(provider)), None)
+    if known is None:
+        known = _tallies[provider] = {}
     if metric.name not in known:
         known[metric.name] = Tally()
         metric.observable_counter(meter, known[metric.name].observe)
