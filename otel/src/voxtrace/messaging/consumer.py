@@ -12,7 +12,7 @@ from voxtrace._guard import guarded, report
 from voxtrace.messaging import arrival, hooks, intake, names
 from voxtrace.messaging.delivery import Delivery, Passing
 from voxtrace.messaging.ledger import Ledger
-from voxtrace.messaging.propagation import Correlation, suppressed
+from voxtrace.messaging.propagation import Correlation, lasting, suppressed
 from voxtrace.messaging.telemetry import Telemetry
 
 Method = Callable[..., Any]
@@ -29,7 +29,7 @@ class Consumer:
     auto_ack: bool
     correlation: Correlation = "parent"
     detached: bool = False
-    """Its callbacks run in whatever context their connection was made in, which is none of a message's."""
+    """Its callbacks run in the context that their connection was made in, whose span is no circumstance."""
 
     def traced(self, callback: OnMessage) -> OnMessage:
         """A callback that runs `callback` exactly once, inside the message's span."""
@@ -59,7 +59,9 @@ class Consumer:
         """Starts the span of a message; None where it is not to be traced."""
         try:
             arrived = arrival.take(method)
-            current = Context() if self.detached else context.get_current()
+            current = context.get_current()
+            if self.detached:
+                current = lasting(current)
             return self._begin(current, channel, method, properties, body, names.PROCESS, None, arrived)
         except Exception as error:  # noqa: BLE001 - as `guarded` does
             report("start the span of a delivered message", error)
