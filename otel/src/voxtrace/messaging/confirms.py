@@ -23,7 +23,7 @@ class Unanswered:
     In confirm mode a channel's publishes are numbered from 1 by both sides, in the order they are sent.
     """
 
-    __slots__ = ("_confirming", "_numbered", "_queued", "_sent", "handed_over", "watched")
+    __slots__ = ("_confirming", "_numbered", "_queued", "_sent", "closable", "handed_over", "watched")
 
     def __init__(self) -> None:
         self._confirming = False
@@ -33,6 +33,8 @@ class Unanswered:
         self.handed_over: set[Publication] = set()
         """What another thread is still to send."""
         self.watched = False
+        self.closable = False
+        """Whether the closing of the channel will be heard of."""
 
     def confirm(self, queued: Iterable[Any]) -> None:
         """Says that confirm mode was asked for; `queued` are the requests that pika has still to send."""
@@ -127,7 +129,11 @@ class Confirms:
     def hand_over(self, channel: Any, publication: Publication) -> None:
         """Notes a publish on a thread-safe channel, for the thread of its connection to send."""
         with guarded("note a publish for another thread"):
-            self._of(transport(channel)).handed_over.add(publication)
+            below = transport(channel)
+            unanswered = self._of(below)
+            # From this thread, for that of the connection may never come to it. Pika adds it to a list.
+            self._hear_of_close(below, unanswered)
+            unanswered.handed_over.add(publication)
 
     def handed_over(self, channel: Any, publication: Publication) -> None:
         """Ends a publish that nobody will send: the channel was closed, and its end not noted any more."""
@@ -164,8 +170,15 @@ class Confirms:
         if not unanswered.watched:
             unanswered.watched = True
             channel.add_on_return_callback(self._on_return)
-            channel.add_on_close_callback(self._on_close)
+            self._hear_of_close(channel, unanswered)
         return unanswered
+
+    def _hear_of_close(self, channel: Any, unanswered: Unanswered) -> None:
+        if not unanswered.closable:
+            with self._lock:
+                first, unanswered.closable = not unanswered.closable, True
+            if first:
+                channel.add_on_close_callback(self._on_close)
 
     def _of(self, channel: Any) -> Unanswered:
         unanswered = self._channels.get(channel)
