@@ -28,7 +28,7 @@ def publishing(telemetry: Telemetry, confirms: Confirms, *, deferring: bool) -> 
     def wrap(original: Method) -> Method:
         def basic_publish(channel: Any, *args: Any, **kwargs: Any) -> Any:
             given = _given(args, kwargs)
-            begun = _begin(telemetry, channel, given)
+            begun = _begin(telemetry, channel, given, marking=True)
             if begun is None:
                 if deferring:
                     # The other thread does not know that this one is suppressed.
@@ -128,9 +128,9 @@ def _put(properties: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tupl
     return args
 
 
-def _begin(telemetry: Telemetry, channel: Any, given: _Given) -> Publication | None:
+def _begin(telemetry: Telemetry, channel: Any, given: _Given, *, marking: bool = False) -> Publication | None:
     exchange, routing_key, body, properties, mandatory = given
-    begun = begin(telemetry, channel, exchange, routing_key, properties)
+    begun = begin(telemetry, channel, exchange, routing_key, properties, marking=marking)
     hook = telemetry.configuration.publish_hook
     if hook is not None and begun is not None:
         token = context.attach(begun.context)
