@@ -23,12 +23,22 @@ class Unanswered:
     In confirm mode a channel's publishes are numbered from 1 by both sides, in the order they are sent.
     """
 
-    __slots__ = ("_confirming", "_numbered", "_queued", "_sent", "closable", "handed_over", "watched")
+    __slots__ = (
+        "_answered_to",
+        "_confirming",
+        "_numbered",
+        "_queued",
+        "_sent",
+        "closable",
+        "handed_over",
+        "watched",
+    )
 
     def __init__(self) -> None:
         self._confirming = False
         self._queued: Iterable[Any] | None = None
         self._sent = 0
+        self._answered_to = 0
         self._numbered: dict[int, Publication] = {}
         self.handed_over: set[Publication] = set()
         """What another thread is still to send."""
@@ -64,23 +74,20 @@ class Unanswered:
 
     def answered(self, tag: int, *, multiple: bool, error_type: str | None) -> None:
         """Ends what the broker confirms or refuses: one publish, or all up to it (0 stands for all)."""
-        if not multiple:
-            publication = self._numbered.pop(tag, None)
-            answered = [] if publication is None else [publication]
-        else:
-            # In the order of their numbers, as they were sent.
-            tags = []
-            for number in self._numbered:
-                if tag and number > tag:
-                    break
-                tags.append(number)
-            answered = [self._numbered.pop(number) for number in tags]
-        for publication in answered:
-            publication.finish(error_type=error_type)
+        numbers = range(tag, tag + 1)
+        if multiple:
+            # By their numbers, as they were sent: whoever puts pika back takes them out in another thread.
+            last = min(tag, self._sent) if tag else self._sent
+            numbers = range(self._answered_to + 1, last + 1)
+            self._answered_to = max(self._answered_to, last)
+        for number in numbers:
+            publication = self._numbered.pop(number, None)
+            if publication is not None:
+                publication.finish(error_type=error_type)
 
     def returned(self, method: Any, properties: Any, error_type: str) -> None:
         """Marks the first publish that may have come back; its confirm, which follows, ends it."""
-        for publication in self._numbered.values():
+        for publication in self._numbered.copy().values():
             if publication.is_of(method, properties):
                 publication.fail(error_type)
                 return
@@ -88,8 +95,17 @@ class Unanswered:
     def close(self, error_type: str | None) -> None:
         """Ends what will never be answered."""
         self.answered(0, multiple=True, error_type=error_type)
-        while self.handed_over:
-            self.handed_over.pop().finish(error_type=error_type)
+        for publication in self.handed_over.copy():
+            if self.take(publication):
+                publication.finish(error_type=error_type)
+
+    def take(self, publication: Publication) -> bool:
+        """Takes a publish out of those that were handed over; of two threads one succeeds."""
+        try:
+            self.handed_over.remove(publication)
+        except KeyError:
+            return False
+        return True
 
 
 class Confirms:
@@ -153,14 +169,7 @@ class Confirms:
 
     def _take(self, channel: Any, publication: Publication) -> bool:
         unanswered = self._find(channel)
-        if unanswered is None:
-            return False
-        try:
-            # Of two threads one succeeds.
-            unanswered.handed_over.remove(publication)
-        except KeyError:
-            return False
-        return True
+        return unanswered is not None and unanswered.take(publication)
 
     def _find(self, channel: Any) -> Unanswered | None:
         return self._channels.get(channel) if self._channels else None

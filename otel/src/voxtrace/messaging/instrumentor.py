@@ -80,9 +80,9 @@ class PikaInstrumentor:
     def uninstrument(self, **_options: object) -> None:
         """Puts pika back and ends the spans still open; existing consumers go on untraced."""
         with self._lock:
-            if self._instrumentation is not None:
-                self._instrumentation.revert()
-                self._instrumentation = None
+            instrumentation, self._instrumentation = self._instrumentation, None
+            if instrumentation is not None:
+                instrumentation.revert()
 
     @classmethod
     def instrument_channel(

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from opentelemetry import context
 
+from voxtrace._guard import guarded
 from voxtrace.messaging import settlement
 from voxtrace.messaging.confirms import Confirms
 from voxtrace.messaging.consumer import consuming
@@ -69,13 +70,18 @@ class Instrumentation:
 
     def revert(self) -> None:
         """Puts everything back and ends the spans still open; what wraps a wrapper of ours traces nothing."""
-        for patch in self._patches:
-            patch.revert()
-        self.telemetry.enabled = False
-        self.reception.abandon()
-        self.ledger.abandon()
-        self.confirms.abandon()
+        steps = [patch.revert for patch in self._patches]
         self._patches.clear()
+        steps += [
+            self.telemetry.disable,
+            self.reception.abandon,
+            self.ledger.abandon,
+            self.confirms.abandon,
+        ]
+        # Each by itself: what one cannot put back is no reason to leave the rest.
+        for step in steps:
+            with guarded("put pika back"):
+                step()
 
 
 def of_pika(instrumentation: Instrumentation) -> list[Patch]:

@@ -27,7 +27,7 @@ class Telemetry:
     Where spans and measurements of pika go.
 
     Attributes:
-        enabled: Cleared when pika is put back.
+        enabled: Cleared when pika is put back, by `disable`.
         former: What is emitted under the names of older conventions too; None where only the new are wanted.
         memory: The attempts at messages that may come again.
         meter_provider: Who collects the measurements.
@@ -56,6 +56,10 @@ class Telemetry:
 
     def __post_init__(self) -> None:
         self.selection = Selection(self.configuration)
+
+    def disable(self) -> None:
+        """Says that pika was put back: what wraps a wrapper of ours traces nothing."""
+        self.enabled = False
 
     def look(self, now: int) -> bool:
         """

@@ -7,6 +7,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from pika.spec import Basic
 
 from unit.otel.messaging.conftest import Wire as AWire
 from voxtrace.testing import InMemoryBroker
@@ -145,6 +146,42 @@ def test_an_abandoned_loop_may_be_collected_during_its_ack(
         messages.close()
         assert outcomes(seen) == {method.delivery_tag: "ack"}, line
         channel.connection.close()
+        return interruption
+
+    in_time(lambda: at_every_line(play))
+
+
+@pytest.mark.parametrize("ending", ["answered", "abandoned"])
+def test_publishes_and_confirms_may_come_while_others_end(
+    instrumented: PikaInstrumentor, seen: Seen, ending: str
+) -> None:
+    """Wherever they come into the end of all that is unanswered, each publish ends once."""
+    confirms = instrumented._instrumentation.confirms
+
+    def play(line: int) -> Interruption:
+        wire = AWire()
+        wire.channel.confirm_delivery(lambda _: None)
+        for _ in range(3):
+            wire.channel.basic_publish("", "q", b"")
+
+        def handle() -> None:
+            for _ in range(2):
+                wire.channel.basic_publish("", "q", b"")
+            wire.answer(Basic.Ack(1))
+
+        interruption = Interruption(line, handle)
+        seen.exporter.clear()
+        with interruption:
+            if ending == "answered":
+                wire.answer(Basic.Ack(2, multiple=True))
+            else:
+                confirms.abandon()
+        if not interruption.came:
+            handle()
+        assert len(seen.spans()) >= (2 if ending == "answered" else 3), line
+        wire.answer(Basic.Ack(0, multiple=True))
+        confirms.abandon()
+        assert len(seen.spans()) == 5, line
         return interruption
 
     in_time(lambda: at_every_line(play))
