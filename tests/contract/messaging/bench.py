@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from opentelemetry import context
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
-from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.sdk.trace.sampling import ALWAYS_ON, Sampler, SamplingResult
@@ -74,6 +74,26 @@ class Asking(Sampler):
         return "Asking"
 
 
+class Open(SpanProcessor):
+    """The spans that were started and have not ended."""
+
+    def __init__(self) -> None:
+        self._spans: dict[int, str] = {}
+
+    def on_start(self, span: Span, parent_context: Any = None) -> None:
+        """Note it."""
+        self._spans[span.context.span_id] = span.name
+
+    def on_end(self, span: ReadableSpan) -> None:
+        """Forget it."""
+        del self._spans[span.context.span_id]
+
+    @property
+    def names(self) -> list[str]:
+        """What they are called."""
+        return sorted(self._spans.values())
+
+
 class Bench:
     """
     A broker, real or in memory, with pika traced, and the connections and queues to take down afterwards.
@@ -94,6 +114,8 @@ class Bench:
         self.exporter, self.reader, self.sampler = InMemorySpanExporter(), InMemoryMetricReader(), Asking()
         self.provider = TracerProvider(sampler=self.sampler, shutdown_on_exit=False)
         self.provider.add_span_processor(SimpleSpanProcessor(self.exporter))
+        self.open_spans = Open()
+        self.provider.add_span_processor(self.open_spans)
         self.meters = MeterProvider([self.reader], shutdown_on_exit=False)
         self.tracer = self.provider.get_tracer("test")
         self._patience = patience

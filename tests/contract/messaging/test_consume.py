@@ -359,3 +359,4 @@ def test_nothing_is_left_open(bench: Bench) -> None:
     assert bench.names() == sorted(
         [f"publish {queue}", f"wait {queue}", f"{bench.adapter.taking} {queue}"]
     ), "not one span of each"
+    assert bench.open_spans.names == []

@@ -15,6 +15,7 @@ How to read the package, from the outside in:
 - `ledger`: which deliveries are unsettled on which channel; `in_flight` counts them at export.
 - `wait`: when a message was enqueued, and the back-dated span from then to delivery.
 - `history`: dead-letterings, and the attempt before.
+- `inheritance`: what a forked child does not take over from its parent.
 - `route`: what all messages on one way have in common.
 - `propagation`, `injection`: trace context out of AMQP headers and into them; hostile headers end here.
 - `headers`, `formats`: what may be read, and whether it is in W3C formats, as `voxtrace._w3c` knows them.

@@ -7,6 +7,7 @@ from weakref import WeakKeyDictionary
 
 from voxtrace._guard import guarded
 from voxtrace.messaging import failure, names
+from voxtrace.messaging.inheritance import renewed_in_child
 from voxtrace.messaging.publication import Publication
 from voxtrace.messaging.route import transport
 from voxtrace.messaging.telemetry import Telemetry
@@ -113,6 +114,10 @@ class Confirms:
 
     def __init__(self, telemetry: Telemetry) -> None:
         self._telemetry = telemetry
+        self._renew()
+        renewed_in_child(self, Confirms._renew)
+
+    def _renew(self) -> None:
         self._lock = threading.RLock()
         # Weak, so that a channel nobody closed can still be collected.
         self._channels: WeakKeyDictionary[Any, Unanswered] = WeakKeyDictionary()

@@ -15,6 +15,7 @@ from voxtrace import semconv
 from voxtrace._w3c.text import Refused
 from voxtrace.messaging import names, propagation
 from voxtrace.messaging.headers import header_int
+from voxtrace.messaging.inheritance import renewed_in_child
 from voxtrace.messaging.route import Attributes
 
 MAX_REMEMBERED: Final = 10_000
@@ -111,8 +112,12 @@ class Memory:
 
     def __init__(self, size: int = MAX_REMEMBERED) -> None:
         self._size = size
-        self._lock = threading.RLock()
+        self._renew()
+        renewed_in_child(self, Memory._renew)
         self._attempts: OrderedDict[_Key, tuple[SpanContext, int]] = OrderedDict()
+
+    def _renew(self) -> None:
+        self._lock = threading.RLock()
 
     def remember(self, creation: SpanContext | None, queue: str, attempt: SpanContext) -> None:
         """Notes that the message was in the hands of `attempt`, from `queue`."""

@@ -11,6 +11,7 @@ from voxtrace import semconv
 from voxtrace.messaging import names
 from voxtrace.messaging.collection import collector
 from voxtrace.messaging.destination import queue_label
+from voxtrace.messaging.inheritance import renewed_in_child
 from voxtrace.messaging.telemetry import Telemetry
 
 if TYPE_CHECKING:
@@ -29,47 +30,56 @@ def observe(ledgers: Ledgers, telemetry: Telemetry) -> None:
     A meter keeps the callbacks of an instrument's first creation for ever and no later ones, so these ask
     for every ledger there is at the time, and hold none.
     """
-    provider = weakref.ref(telemetry.meter_provider)
-    emptied: set[str] = set()
+    gauges = _Gauges(ledgers, telemetry.meter_provider)
+    semconv.METRIC_VOXTRACE_MESSAGING_IN_FLIGHT.observable_gauge(telemetry.meter, gauges.count)
+    semconv.METRIC_VOXTRACE_MESSAGING_IN_FLIGHT_AGE.observable_gauge(telemetry.meter, gauges.age)
 
-    def count(_options: CallbackOptions) -> Iterable[Observation]:
+
+class _Gauges:
+    """What is said of the messages in flight to one provider."""
+
+    def __init__(self, ledgers: Ledgers, provider: MeterProvider) -> None:
+        self._ledgers = ledgers
+        self._provider = weakref.ref(provider)
+        self._emptied: set[str] = set()
+        renewed_in_child(self, _Gauges._renew)
+
+    def _renew(self) -> None:
+        self._emptied = set()
+
+    def count(self, _options: CallbackOptions) -> Iterable[Observation]:
         """Messages in flight; 0 for a queue that had some, or it would keep its last number."""
-        found = {label: number for label, (number, _) in _by_queue(ledgers, provider).items()}
-        if not any(_in_use(ledgers, provider)):
-            emptied.clear()
-        idle = dict.fromkeys(emptied - found.keys(), 0)
-        emptied.update(found)
+        found = {label: number for label, (number, _) in self._by_queue().items()}
+        if not any(self._in_use()):
+            self._emptied.clear()
+        idle = dict.fromkeys(self._emptied - found.keys(), 0)
+        self._emptied.update(found)
         return [Observation(number, _queue(label)) for label, number in {**found, **idle}.items()]
 
-    def age(_options: CallbackOptions) -> Iterable[Observation]:
+    def age(self, _options: CallbackOptions) -> Iterable[Observation]:
         """Age of the oldest message."""
         now = time.time_ns()
         return [
             Observation(max(now - oldest, 0) / _NANOSECONDS, _queue(label))
-            for label, (_, oldest) in _by_queue(ledgers, provider).items()
+            for label, (_, oldest) in self._by_queue().items()
         ]
 
-    semconv.METRIC_VOXTRACE_MESSAGING_IN_FLIGHT.observable_gauge(telemetry.meter, count)
-    semconv.METRIC_VOXTRACE_MESSAGING_IN_FLIGHT_AGE.observable_gauge(telemetry.meter, age)
+    def _in_use(self) -> "Iterator[Ledger]":
+        ours = self._provider()
+        if ours is not None:
+            for ledger in self._ledgers():
+                if collector(ledger.telemetry.meter_provider) is collector(ours):
+                    yield ledger
 
-
-def _in_use(ledgers: Ledgers, provider: "weakref.ref[MeterProvider]") -> "Iterator[Ledger]":
-    ours = provider()
-    if ours is not None:
-        for ledger in ledgers():
-            if collector(ledger.telemetry.meter_provider) is collector(ours):
-                yield ledger
-
-
-def _by_queue(ledgers: Ledgers, provider: "weakref.ref[MeterProvider]") -> dict[str, tuple[int, int]]:
-    """Per queue the number of deliveries, and the start of the oldest in ns."""
-    found: dict[str, tuple[int, int]] = {}
-    for ledger in _in_use(ledgers, provider):
-        for delivery in ledger.deliveries():
-            label = queue_label(delivery.route.queue)
-            number, oldest = found.get(label, (0, delivery.started))
-            found[label] = (number + 1, min(oldest, delivery.started))
-    return found
+    def _by_queue(self) -> dict[str, tuple[int, int]]:
+        """Per queue the number of deliveries, and the start of the oldest in ns."""
+        found: dict[str, tuple[int, int]] = {}
+        for ledger in self._in_use():
+            for delivery in ledger.deliveries():
+                label = queue_label(delivery.route.queue)
+                number, oldest = found.get(label, (0, delivery.started))
+                found[label] = (number + 1, min(oldest, delivery.started))
+        return found
 
 
 def _queue(label: str) -> dict[str, str]:

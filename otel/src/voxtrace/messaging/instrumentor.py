@@ -10,6 +10,7 @@ from opentelemetry.trace import TracerProvider
 
 from voxtrace._guard import guarded
 from voxtrace.messaging.configuration import Declaration, Options, resolve
+from voxtrace.messaging.inheritance import renewed_in_child
 from voxtrace.messaging.patches import Instrumentation, of_channel, of_pika
 from voxtrace.messaging.telemetry import build
 
@@ -39,7 +40,11 @@ class PikaInstrumentor:
                 instance = super().__new__(cls)
                 instance._instrumentation = None
                 cls._instance = instance
+                renewed_in_child(instance, PikaInstrumentor._renew)
             return cls._instance
+
+    def _renew(self) -> None:
+        PikaInstrumentor._lock = threading.RLock()
 
     @property
     def is_instrumented_by_opentelemetry(self) -> bool:

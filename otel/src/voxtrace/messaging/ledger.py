@@ -9,6 +9,7 @@ from weakref import WeakKeyDictionary
 from voxtrace._guard import guarded, report
 from voxtrace.messaging import failure, in_flight, names
 from voxtrace.messaging.delivery import Delivery
+from voxtrace.messaging.inheritance import renewed_in_child
 from voxtrace.messaging.telemetry import Telemetry
 
 if TYPE_CHECKING:
@@ -27,14 +28,18 @@ class Ledger:
 
     def __init__(self, telemetry: Telemetry) -> None:
         self.telemetry = telemetry
+        self._renew()
+        renewed_in_child(self, Ledger._renew)
+        _ledgers.append(weakref.ref(self, _ledgers.remove))
+        with guarded("observe the messages in flight"):
+            in_flight.observe(ledgers, telemetry)
+
+    def _renew(self) -> None:
         self._lock = threading.RLock()
         # Weak, so that a channel nobody closed can still be collected.
         self._channels: WeakKeyDictionary[Any, dict[int, Delivery]] = WeakKeyDictionary()
         self._lost: WeakKeyDictionary[Any, dict[int, Delivery]] = WeakKeyDictionary()
         self._closed: WeakKeyDictionary[Any, str] = WeakKeyDictionary()
-        _ledgers.append(weakref.ref(self, _ledgers.remove))
-        with guarded("observe the messages in flight"):
-            in_flight.observe(ledgers, telemetry)
 
     def open(self, channel: Any, delivery_tag: int, delivery: Delivery) -> None:
         """

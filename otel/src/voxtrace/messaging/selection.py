@@ -10,6 +10,7 @@ from typing import Final
 from opentelemetry.trace import SpanContext
 
 from voxtrace.messaging.configuration import Configuration
+from voxtrace.messaging.inheritance import renewed_in_child
 from voxtrace.messaging.propagation import Correlation
 
 Matches = Callable[[str], bool]
@@ -36,9 +37,13 @@ class Selection:
         self._exchanges = matcher(configuration.excluded_exchanges)
         self._untrusted = matcher(configuration.untrusted_queues)
         self._strangers: dict[tuple[int, int], None] = {}
-        self._lock = threading.RLock()
+        self._renew()
+        renewed_in_child(self, Selection._renew)
         self.excludes = bool(configuration.excluded_queues or configuration.excluded_exchanges)
         self.baggage = None if configuration.baggage_keys is None else matcher(configuration.baggage_keys)
+
+    def _renew(self) -> None:
+        self._lock = threading.RLock()
 
     def correlation(self, queue: str) -> Correlation:
         """How the context of a message from `queue` is taken."""

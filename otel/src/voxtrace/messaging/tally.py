@@ -10,6 +10,7 @@ from opentelemetry.metrics import CallbackOptions, Meter, MeterProvider, Observa
 
 from voxtrace._metric import Metric
 from voxtrace.messaging.collection import collector
+from voxtrace.messaging.inheritance import renewed_in_child
 from voxtrace.messaging.route import Attributes
 
 _tallies: "WeakKeyDictionary[MeterProvider, dict[str, Tally]]" = WeakKeyDictionary()
@@ -23,6 +24,10 @@ class Tally:
     """
 
     def __init__(self) -> None:
+        self._renew()
+        renewed_in_child(self, Tally._renew)
+
+    def _renew(self) -> None:
         self._lock = threading.RLock()
         self._counts: defaultdict[tuple[tuple[str, Any], ...], int] = defaultdict(int)
 

@@ -21,6 +21,7 @@ from pika.channel import Channel
 
 from voxtrace import _guard
 from voxtrace.messaging import PikaInstrumentor
+from voxtrace.messaging.ledger import ledgers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -231,6 +232,14 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
     monkeypatch.setattr("time.time_ns", clock)
     return clock
+
+
+@pytest.fixture(autouse=True)
+def _no_channel_stays_traced() -> Iterator[None]:
+    """Let go of the channels that a test traced one by one: until collected, a batch may find them."""
+    yield
+    for ledger in ledgers():
+        ledger.telemetry.enabled = False
 
 
 @pytest.fixture
