@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from contract.messaging import test_consume
+from contract.messaging import test_consume, test_random_headers
 from contract.messaging.bench import Bench
 from contract.messaging.gaps.gap import FIRST, Gap
 
@@ -20,6 +20,12 @@ def _hostile(header: str) -> Callable[[Bench], None]:
 def _dup(bench: Bench) -> None:
     with pytest.MonkeyPatch.context() as environment:
         test_consume.test_the_old_names_can_be_had_too(bench, environment)
+
+
+@functools.wraps(test_random_headers.test_random_headers_cost_no_message)
+def _random(bench: Bench) -> None:
+    with pytest.MonkeyPatch.context() as patches:
+        test_random_headers.test_random_headers_cost_no_message(bench, patches)
 
 
 TAKEN: tuple[Gap, ...] = (
@@ -81,6 +87,14 @@ TAKEN: tuple[Gap, ...] = (
         since=FIRST,
         reason=r"'int' object has no attribute 'encode'",
         error=AttributeError,
+    ),
+    Gap(
+        gap="Of random headers, the first message of all kills the consumer",
+        scenario=_random,
+        adapter="blocking",
+        since=FIRST,
+        reason=r"expected string or bytes-like object",
+        error=TypeError,
     ),
     Gap(
         gap="A sampler is told nothing about a message taken",
