@@ -29,8 +29,9 @@ FLAT = 1.25
 By which factor an added cost may grow from one thread or consumer to many and still count as flat.
 
 Growth is the median over rounds of a ratio of two differences, and a run prints beside it how much the same
-load differs from one round to the next. The middle half of those lies 0.3 around 1 for the variant that adds
-least, so the median of 45 rounds is sure to 0.1, twice over. Linear growth would be 16 and 50.
+load differs from one round to the next. For the variant that adds least the middle half of those lies within
+0.3 of 1, so the standard error of a median of 45 rounds is 0.08, and this is three of them. Linear growth
+would be 16 and 50.
 """
 
 
