@@ -15,7 +15,24 @@ Round = dict[Variant, float]
 """The CPU time in µs per message of each variant, all measured within seconds of each other."""
 
 BARS = {Variant.TRACING: 0.6, Variant.ALL_SIGNALS: 1.0, Variant.UNSAMPLED: 0.3}
-"""How much of what upstream adds, sampled as it is by default, each variant of ours may add."""
+"""How much of what upstream adds each variant of ours may add."""
+
+REFERENCES = {
+    Variant.TRACING: Variant.UPSTREAM,
+    Variant.ALL_SIGNALS: Variant.UPSTREAM,
+    Variant.UNSAMPLED: Variant.UPSTREAM_UNSAMPLED,
+}
+"""Which upstream a bar speaks of: the one that does the like, so unsampled beside unsampled."""
+
+FLAT = 1.25
+"""
+By which factor an added cost may grow from one thread or consumer to many and still count as flat.
+
+Growth is the median over rounds of a ratio of two differences, and a run prints beside it how much the same
+load differs from one round to the next. For the variant that adds least the middle half of those lies within
+0.3 of 1, so the standard error of a median of 45 rounds is 0.08, and this is three of them. Linear growth
+would be 16 and 50.
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +70,12 @@ def cost(rounds: list[Round], variant: Variant) -> Spread:
 def ratio(rounds: list[Round], variant: Variant, reference: Variant = Variant.UPSTREAM) -> Spread:
     """What `variant` adds, as a share of what `reference` adds in the same round."""
     return Spread.of(added(one, variant) / added(one, reference) for one in rounds)
+
+
+def noise(rounds: list[Round], variant: Variant) -> Spread:
+    """By which factor the cost that `variant` adds differs from one round to the next of the same load."""
+    pairs = zip(rounds, rounds[1:] or rounds, strict=False)
+    return Spread.of(added(b, variant) / added(a, variant) for a, b in pairs)
 
 
 def growth(one: list[Round], many: list[Round], variant: Variant) -> Spread:

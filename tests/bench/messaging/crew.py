@@ -7,7 +7,7 @@ import subprocess
 import sys
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from variants import Variant
 
@@ -42,8 +42,16 @@ class Crew:
                 pass
 
     def cost(self, variant: Variant, load: Load) -> float:
+        """CPU time in µs per message of one round."""
+        return float(self._ask(variant, "cost", load))
+
+    def attribution(self, variant: Variant, load: Load) -> dict[str, float]:
+        """The share of each module in that time."""
+        return dict(self._ask(variant, "attribution", load))
+
+    def _ask(self, variant: Variant, what: str, load: Load) -> Any:
         """
-        CPU time in µs per message of one round.
+        What a worker answers.
 
         Raises:
             RuntimeError: the worker died; its error stands above, on standard error.
@@ -51,9 +59,9 @@ class Crew:
         worker = self._workers[variant]
         assert worker.stdin is not None
         assert worker.stdout is not None
-        worker.stdin.write(json.dumps(asdict(load)) + "\n")
+        worker.stdin.write(json.dumps((what, asdict(load))) + "\n")
         worker.stdin.flush()
         answer = worker.stdout.readline()
         if not answer:
             raise RuntimeError(f"the {variant} worker died")
-        return float(answer)
+        return json.loads(answer)

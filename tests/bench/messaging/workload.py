@@ -50,6 +50,15 @@ def cost(url: str, load: Load) -> float:
     return (published + consumed) * 1e6 / (share * load.threads)
 
 
+def rehearsed(url: str, load: Load, call: Callable[..., object]) -> None:
+    """The same on one thread, the publishing and the consuming each handed to `call`."""
+    messages = [_properties() for _ in range(load.messages)]
+    with closing(_Lane(url)) as lane:
+        call(lane.publish, messages)
+        lane.wait_for(load.messages)
+        call(lane.consume, load.messages, load.consumers)
+
+
 class _Lane:
     """One thread's connection, channel and queue."""
 

@@ -330,7 +330,9 @@ def test_several_consumers_share_a_channel(bench: Bench) -> None:
     )
     for queue in (first, second):
         published = {span.context.span_id for span in bench.produced(queue)}
-        assert {span.parent.span_id for span in bench.taken(queue)} == published
+        parents = {span.parent.span_id for span in bench.taken(queue)}
+        assert parents <= published
+        assert len(parents) == len(bench.taken(queue)), "two messages are below one publish"
 
 
 def test_an_exception_comes_out_of_pika_as_it_went_in(bench: Bench) -> None:

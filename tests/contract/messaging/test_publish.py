@@ -42,6 +42,8 @@ def test_without_confirms_too_one_publish_is_one_span(bench: Bench) -> None:
     """A publish whose fate nobody asks for is one span as well."""
     queue = bench.queue()
     bench.channel().basic_publish("", queue, b"body")
+    produced = bench.produced(queue)
+    assert len(produced) == 1, f"{len(produced)} PRODUCER spans for one publish"
     assert bench.names() == [f"publish {queue}"]
 
 
@@ -102,7 +104,7 @@ def test_a_suppressed_publish_goes_out_bare(bench: Bench) -> None:
     queue, end = bench.queue(), bench.open()
     with bench.suppressed():
         end.publish(queue)
-    assert arrived(bench, queue).headers is None
+    assert arrived(bench, queue).headers is None, "suppressed, and the message was changed"
     assert bench.names() == []
 
 
@@ -146,6 +148,7 @@ def test_a_returned_message_is_an_error(bench: Bench) -> None:
     end.channel.basic_publish("", queue, b"body", None, True)
     bench.see(end, lambda: bench.produced("no-such-queue") and bench.produced(queue), "no PRODUCER span")
     (lost,), (sent,) = bench.produced("no-such-queue"), bench.produced(queue)
+    assert lost.attributes.get("error.type"), "a returned message looks like a success"
     assert (lost.status.status_code, lost.attributes["error.type"]) == (StatusCode.ERROR, "amqp:no-route")
     assert sent.status.status_code is StatusCode.UNSET
     assert "secret" not in lost.to_json()
@@ -161,6 +164,7 @@ def test_a_message_refused_later_is_an_error(bench: Bench) -> None:
         end.channel.basic_publish("", queue, b"body")
     bench.see(end, lambda: len(bench.produced(queue)) == 2, "no PRODUCER span")
     outcomes = [span.attributes.get("error.type") for span in bench.produced(queue)]
+    assert any(outcomes), "a refused publish looks like a success"
     assert sorted(outcomes, key=str) == [None, "amqp:nack"]
 
 
@@ -168,6 +172,7 @@ def test_an_unroutable_message_is_an_error(bench: Bench) -> None:
     """A mandatory message that no queue takes raises in the caller and fails the span."""
     with pytest.raises(UnroutableError):
         bench.channel(confirm=True).basic_publish("", "no-such-queue", b"secret", mandatory=True)
+    assert bench.produced()[-1].attributes.get("error.type"), "no error.type"
     span = bench.span("publish no-such-queue")
     assert (span.status.status_code, span.attributes["error.type"]) == (StatusCode.ERROR, "UnroutableError")
     assert "secret" not in span.to_json()
@@ -180,6 +185,7 @@ def test_a_refused_message_is_an_error(bench: Bench) -> None:
     channel.basic_publish("", queue, b"fits")
     with pytest.raises(NackError):
         channel.basic_publish("", queue, b"does not")
+    assert bench.produced(queue)[-1].attributes.get("error.type"), "no error.type"
     first, second = bench.spans(f"publish {queue}")
     assert first.status.status_code is StatusCode.UNSET
     assert second.attributes["error.type"] == "NackError"
@@ -189,5 +195,6 @@ def test_a_closed_channel_is_an_error(bench: Bench) -> None:
     """Publishing to a missing exchange loses the channel, and the span says so."""
     with pytest.raises(ChannelClosedByBroker):
         bench.channel(confirm=True).basic_publish("no-such-exchange", "q", b"body")
+    assert bench.produced()[-1].attributes.get("error.type"), "no error.type"
     span = bench.span("publish no-such-exchange:q")
     assert span.attributes["error.type"] == "ChannelClosedByBroker"

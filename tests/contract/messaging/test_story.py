@@ -60,6 +60,25 @@ def test_a_dead_letter_knows_its_history(bench: Bench) -> None:
     assert links(buried) == {published.context.span_id: None, failed.context.span_id: PREVIOUS}
 
 
+@adapters()
+def test_an_attempt_is_linked_to_the_one_before(bench: Bench) -> None:
+    """Of a message that was given back, the next delivery's span says which attempt it comes after."""
+    queue, sender, end = bench.queue(), bench.open(), bench.open()
+    sender.publish(queue)
+
+    def work(channel: Any, method: Any, _properties: Any, _body: Any) -> None:
+        if method.redelivered:
+            channel.basic_ack(method.delivery_tag)
+        else:
+            channel.basic_nack(method.delivery_tag)
+
+    end.consume(queue, work)
+    bench.see(end, lambda: len(bench.taken(queue)) == 2, "not one span for each delivery")
+    first, second = bench.taken(queue)
+    assert first.context.span_id in links(second), "the attempts are unrelated"
+    assert links(second)[first.context.span_id] == PREVIOUS
+
+
 @adapters(without=PULLING)
 def test_a_replayed_message_links_to_both(bench: Bench) -> None:
     """Sent again while its dead letter is processed, a message links to its creation and to who sent it."""
@@ -76,6 +95,7 @@ def test_a_replayed_message_links_to_both(bench: Bench) -> None:
     bench.see(replayer, lambda: bench.produced(queue), "no PRODUCER span")
     worker.consume(queue, acknowledge)
     bench.see(worker, lambda: bench.taken(queue), "no span for the message replayed")
+    assert all(span.links for span in bench.produced(queue)), "no link from a replay to the creation"
     (created,), (sent_again,) = bench.produced(dead), bench.produced(queue)
     (replayed,), (processed,) = bench.taken(dead), bench.taken(queue)
     assert sent_again.parent.span_id == replayed.context.span_id
@@ -96,6 +116,7 @@ def test_a_delayed_retry_stays_in_the_trace(bench: Bench) -> None:
     sender.publish(delay)
     end.consume(queue, acknowledge)
     bench.see(end, lambda: bench.taken(queue), "no span for the message taken")
+    assert bench.waited(queue), "no span for the wait in the queue"
     (published,), (wait,), (taken,) = bench.produced(delay), bench.waited(queue), bench.taken(queue)
     assert taken.parent.span_id == wait.parent.span_id == published.context.span_id
     assert wait.end_time - wait.start_time >= 0.15 * SECOND

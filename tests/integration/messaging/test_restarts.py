@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pika
 import pytest
 
+from contract.messaging.adapters.registry import ADAPTERS
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
     from voxtrace_services.native import RabbitMQ
 
 RESTARTS = 25
+WAYS = [name for name in ADAPTERS if name != "memory"]
+"""Every way of this pika to take messages from a broker that outlives a process."""
 MEGABYTE = 1_000_000
 #: One frame must hold all headers; RabbitMQ's own limit is 128 KiB, and its owner may raise it.
 LARGE_FRAME = 4 * 1024 * 1024
@@ -79,11 +83,8 @@ def large_frames(broker: RabbitMQ) -> Iterator[pika.URLParameters]:
         broker.control("eval", f"application:set_env(rabbit, frame_max, {usual}).")
 
 
-def test_hostile_headers_crash_no_restart(
-    rabbitmq: RabbitMQ, queue: Callable[..., str], run: Callable[..., Child]
-) -> None:
-    """Of 25 processes that find the same hostile messages, each takes every one, and none crashes."""
-    name = queue()
+def no_restart_crashes(rabbitmq: RabbitMQ, name: str, run: Callable[..., Child], adapter: str) -> None:
+    """Put every hostile message on a queue and start process after process that takes them from there."""
     with large_frames(rabbitmq) as parameters, pika.BlockingConnection(parameters) as connection:
         channel = connection.channel()
         channel.confirm_delivery()
@@ -92,13 +93,21 @@ def test_hostile_headers_crash_no_restart(
     everything = [str(number) for number in range(len(HOSTILE))]
     for restart in range(1, RESTARTS + 1):
         settle = "ack" if restart == RESTARTS else "keep"
-        consumer = run("restarted", "voxtrace", rabbitmq.url, name, len(HOSTILE), settle)
+        consumer = run("restarted", "voxtrace", adapter, rabbitmq.url, name, len(HOSTILE), settle)
         taken = consumer.says()
         assert (restart, consumer.end()) == (restart, 0), consumer.errors
         assert "voxtrace" not in consumer.errors.lower()  # where the guard reports what it caught
-        assert taken == {"bodies": everything, "processed": len(HOSTILE)}
+        assert taken == {"bodies": everything, "spans": len(HOSTILE)}
     with pika.BlockingConnection(pika.URLParameters(rabbitmq.url)) as connection:
         assert connection.channel().queue_declare(name, passive=True).method.message_count == 0
+
+
+@pytest.mark.parametrize("adapter", WAYS)
+def test_hostile_headers_crash_no_restart(
+    rabbitmq: RabbitMQ, queue: Callable[..., str], run: Callable[..., Child], adapter: str
+) -> None:
+    """Of 25 processes that find the same hostile messages, each takes every one, and none crashes."""
+    no_restart_crashes(rabbitmq, queue(), run, adapter)
 
 
 @pytest.mark.parametrize("headers", [{"traceparent": 7}, {**VALID, "tracestate": True}, {"baggage": ["a"]}])
@@ -112,7 +121,7 @@ def test_upstream_crashes_at_every_restart(
         channel.confirm_delivery()
         channel.basic_publish("", name, b"0", pika.BasicProperties(headers=headers))
         for _ in range(3):
-            consumer = run("restarted", "upstream", rabbitmq.url, name, 1, "ack")
+            consumer = run("restarted", "upstream", "blocking", rabbitmq.url, name, 1, "ack")
             assert consumer.says() is None
             assert consumer.end() == 1
             assert "propagate.extract" in consumer.errors

@@ -20,16 +20,21 @@ if TYPE_CHECKING:
 NOT_BY_CHANCE = "60000"  # ms between exports: what arrives was sent at the end
 
 
-@pytest.fixture(name="name")
-def _stopped(rabbitmq: RabbitMQ, queue: Callable[..., str], run: Callable[..., Child], sink: Sink) -> str:
-    """A queue whose worker was stopped by SIGTERM with two messages done and one in hand."""
-    name = queue("stopped")
-    with pika.BlockingConnection(pika.URLParameters(rabbitmq.url)) as connection:
+def send(url: str, name: str) -> None:
+    """Two messages that are soon done, and one that hangs, each in a trace of its own."""
+    with pika.BlockingConnection(pika.URLParameters(url)) as connection:
         channel = connection.channel()
         channel.confirm_delivery()
         for number, body in enumerate((b"one", b"two", b"hang"), start=1):
             headers = {"traceparent": f"00-{number:032x}-{number:016x}-01"}
             channel.basic_publish("", name, body, pika.BasicProperties(headers=headers))
+
+
+@pytest.fixture(name="name")
+def _stopped(rabbitmq: RabbitMQ, queue: Callable[..., str], run: Callable[..., Child], sink: Sink) -> str:
+    """A queue whose worker was stopped by SIGTERM with two messages done and one in hand."""
+    name = queue("stopped")
+    send(rabbitmq.url, name)
     worker = run(
         "stopped",
         rabbitmq.url,
@@ -85,3 +90,28 @@ def test_an_exemplar_is_the_process_span(name: str, sink: Sink) -> None:
     assert exemplars.keys() <= processes.keys()
     for key, seconds in exemplars.items():
         assert seconds == pytest.approx(processes[key], abs=1e-6)
+
+
+@pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGINT])
+def test_the_plain_sdk_loses_what_was_finished(
+    rabbitmq: RabbitMQ, queue: Callable[..., str], run: Callable[..., Child], sink: Sink, end: signal.Signals
+) -> None:
+    """The control: as upstream sets up, SIGTERM takes both finished messages along, and Ctrl-C neither."""
+    name = queue("plainly")
+    send(rabbitmq.url, name)
+    worker = run(
+        "plainly",
+        "stopped",
+        rabbitmq.url,
+        name,
+        OTEL_EXPORTER_OTLP_ENDPOINT=sink.url,
+        OTEL_TRACES_EXPORTER="otlp_proto_http",
+        OTEL_METRICS_EXPORTER="none",
+        OTEL_LOGS_EXPORTER="none",
+        OTEL_BSP_SCHEDULE_DELAY=NOT_BY_CHANCE,
+    )
+    assert [worker.says()["body"] for _ in range(3)] == ["one", "two", "hang"]
+    worker.signal(end)
+    worker.end()
+    finished = {int(span.trace_id.hex(), 16) for span in sink.spans}
+    assert finished == (set() if end is signal.SIGTERM else {1, 2, 3})

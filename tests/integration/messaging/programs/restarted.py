@@ -1,7 +1,7 @@
 """
 A consumer that takes what is on a queue and ends.
 
-Usage: restarted.py voxtrace|upstream URL QUEUE MESSAGES keep|ack
+Usage: restarted.py voxtrace|upstream ADAPTER URL QUEUE MESSAGES keep|ack
 It says which bodies it took and how many spans it made of them. With `keep` it leaves without settling, as
 one that is restarted in the middle of its work does: the broker gives every message to the next.
 """
@@ -10,15 +10,20 @@ from __future__ import annotations
 
 import json
 import sys
+from pathlib import Path
 
-import pika
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-instrumentation, url, queue, count, settle = sys.argv[1:]
+sys.path.append(str(Path(__file__).parents[3]))
+from contract.messaging.adapters.registry import ADAPTERS
+
+DEADLINE = 30.0
+
+instrumentation, adapter, url, queue, count, settle = sys.argv[1:]
 exporter = InMemorySpanExporter()
 provider = TracerProvider()
 provider.add_span_processor(SimpleSpanProcessor(exporter))
@@ -33,24 +38,21 @@ else:
 
     PikaInstrumentor().instrument(tracer_provider=provider, meter_provider=MeterProvider([reader]))
 
-bodies: list[str] = []
-with pika.BlockingConnection(pika.URLParameters(url)) as connection:
-    channel = connection.channel()
+taken: list[tuple[str, int]] = []
+end = ADAPTERS[adapter](url)
 
-    def on_message(
-        _channel: object, method: pika.spec.Basic.Deliver, _properties: object, body: bytes
-    ) -> None:
-        """Take one message."""
-        bodies.append(body.decode())
-        if len(bodies) == int(count):
-            if settle == "ack":
-                channel.basic_ack(method.delivery_tag, multiple=True)
-            channel.stop_consuming()
 
-    channel.basic_consume(queue, on_message)
-    connection.call_later(30, channel.stop_consuming)
-    channel.start_consuming()
+def on_message(_channel: object, method: object, _properties: object, body: bytes) -> None:
+    """Take one message."""
+    taken.append((body.decode(), method.delivery_tag))
+
+
+end.consume(queue, on_message)
+end.run(lambda: len(taken) >= int(count), DEADLINE)
+if settle == "ack" and taken:
+    end.channel.basic_ack(taken[-1][1], multiple=True)
+end.close()
 reader.get_metrics_data()
 spans = [span.name for span in exporter.get_finished_spans()]
-processed = spans.count(f"process {queue}")
-sys.stdout.write(json.dumps({"bodies": bodies, "processed": processed}) + "\n")
+made = spans.count(f"{end.taking} {queue}")
+sys.stdout.write(json.dumps({"bodies": [body for body, _ in taken], "spans": made}) + "\n")
