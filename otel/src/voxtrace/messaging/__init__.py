@@ -11,7 +11,7 @@ How to read the package, from the outside in:
 - `arrival`: when a message came to the process, to wait there for its callback.
 - `intake`: that span starts, and tells what it continues and what came before.
 - `processing`, `delivery`, `batch`: work on messages, from delivery to settlement (CONSUMER span).
-- `settlement`: an ack, nack or reject, noted there (and a CLIENT span).
+- `settlement`: an ack, nack or reject is called; `verdict`: noted there (and a CLIENT span).
 - `ledger`: which deliveries are unsettled on which channel; `in_flight` counts them at export.
 - `wait`: when a message was enqueued, and the back-dated span from then to delivery.
 - `history`: dead-letterings, and the attempt before.

@@ -13,7 +13,13 @@ from importlib import metadata
 
 import voxtrace.messaging
 
-brought = sorted({".".join(name.split(".")[:2]) for name in sys.modules if name.startswith("opentelemetry.")})
+brought = sorted(
+    {
+        ".".join(name.split(".")[:2])
+        for name in sys.modules
+        if name.split(".")[0] in {"opentelemetry", "wrapt"} and name != "opentelemetry"
+    }
+)
 
 import pika  # noqa: E402 - what voxtrace.messaging brings is looked at first
 from opentelemetry.sdk.trace import TracerProvider  # noqa: E402 - as above
@@ -45,6 +51,7 @@ sys.stdout.write(
     json.dumps(
         {
             "sdk": installed["opentelemetry-sdk"],
+            "wrapt": "wrapt" in installed,
             "contrib": sorted(name for name in installed if name.startswith("opentelemetry-instrumentation")),
             "brought": brought,
             "spans": [span.name for span in spans],
