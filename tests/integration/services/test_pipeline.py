@@ -178,13 +178,14 @@ def test_missing_artifact(site: Site, request_: Outgoing) -> None:
 
 
 def test_health(plant: tuple[Site, Crew]) -> None:
-    """Every worker reports its broker, its store and its engine."""
+    """Every worker reports its broker, its store, the space that has, and its engine."""
     for name, worker in plant[1].items():
         report = worker.health()
         assert (report["service"], report["status"]) == (name, "ok")
         assert {check: said["status"] for check, said in report["checks"].items()} == {
             "broker": "ok",
             "artifacts": "ok",
+            "disk": "ok",
             "engine": "ok",
         }
 

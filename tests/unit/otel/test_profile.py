@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
+import pytest
+
 from voxtrace.profile import Subject
 
 if TYPE_CHECKING:
@@ -23,12 +25,13 @@ def test_a_span_is_linked_from_another_thread(telemetry: CapturedTelemetry) -> N
     assert span["attributes"] == {"voxtrace.profile.path": "/v1/profiles/1"}
 
 
-def test_an_ended_span_is_left_alone(telemetry: CapturedTelemetry) -> None:
+def test_an_ended_span_is_left_alone(telemetry: CapturedTelemetry, caplog: pytest.LogCaptureFixture) -> None:
     """Work may end before its profile does: its span is not touched, and nothing is logged."""
     with telemetry.tracer("test").start_as_current_span("process"):
         subject = Subject.current()
     subject.link("/v1/profiles/1")
     assert "attributes" not in telemetry.spans()[0]
+    assert caplog.text == ""
 
 
 def test_without_a_trace_there_is_nothing_to_link() -> None:

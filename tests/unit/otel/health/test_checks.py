@@ -105,8 +105,10 @@ def test_a_check_that_came_back_late_has_timed_out(gate: Gate) -> None:
     _until(lambda: gate.ended)
     _until(lambda: not _threads())
     health.close()
-    late = Health("asr", {"gate": Check(lambda: time.sleep(0.1), timeout=0.05)}).report()["checks"]["gate"]
-    assert (late["status"], late["message"]) == ("failing", "timed out")
+    late = Health("asr", {"gate": Check(lambda: time.sleep(0.1), interval=600, timeout=0.05)})
+    _until(lambda: "age_seconds" in _gate_of(late))
+    assert (_gate_of(late)["status"], _gate_of(late)["message"]) == ("failing", "timed out")
+    late.close()
 
 
 def test_an_interval_runs_without_being_asked(gate: Gate) -> None:

@@ -86,6 +86,17 @@ def test_a_database_answers(tmp_path: Path) -> None:
         database(lambda: sqlite3.connect(tmp_path / "none" / "a.db"))()
 
 
+def test_a_database_is_asked_and_let_go(tmp_path: Path) -> None:
+    """The check asks one question and closes its connection."""
+    asked: list[str] = []
+    connection = sqlite3.connect(tmp_path / "a.db")
+    connection.set_trace_callback(asked.append)
+    database(lambda: connection)()
+    assert asked == ["SELECT 1"]
+    with pytest.raises(sqlite3.ProgrammingError, match="closed database"):
+        connection.execute("SELECT 1")
+
+
 def test_a_store_is_written(tmp_path: Path) -> None:
     """A folder that can be written is well, and nothing is left in it; one that is gone is not."""
     assert store(tmp_path)() is None
