@@ -39,8 +39,10 @@ def render(registry: Registry) -> str:
         if not _foreign(group.annotations.emitted_by):
             lines += ["", *textwrap.wrap(group.brief, 100, initial_indent="# ", subsequent_indent="# ")]
             lines += [line for one in group.attributes for line in _attribute(one)]
-    lines += ["", "# Events."]
-    lines += [f"{_constant('event.' + one.name)}: Final = {_text(one.name)}" for one in registry.events]
+    events = [one for one in registry.events if not _foreign(one.annotations.emitted_by)]
+    if events:
+        lines += ["", "# Events."]
+        lines += [f"{_constant('event.' + one.name)}: Final = {_text(one.name)}" for one in events]
     lines += ["", "# Metrics."]
     lines += [_metric(one, registry) for one in registry.metrics if not _foreign(one.annotations.emitted_by)]
     return "\n".join(lines) + "\n"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -11,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Discriminator, Field, TypeAdapter
 MODEL = Path(__file__).parent / "model"
 
 Stability = Literal["stable", "development"]
+_SUFFIXES = ("_bucket", "_sum", "_count")
 
 
 class SchemaError(Exception):
@@ -124,6 +126,20 @@ class Span(Emitted):
     span_kind: Literal["producer", "consumer", "client", "server", "internal"]
     extends: str | None = None
 
+    def is_named(self, name: str) -> bool:
+        """Tell whether a span of this name may be one of this kind."""
+        if self.annotations.names:
+            return name in self.annotations.names
+        words = (self.annotations.name or "").split(" ")
+        # What is filled in may be missing, but for the first word.
+        pattern = "".join(
+            (r"\S+" if index == 0 else "( .+)?")
+            if word.startswith("{")
+            else re.escape(f" {word}" if index else word)
+            for index, word in enumerate(words)
+        )
+        return re.fullmatch(pattern, name) is not None
+
 
 class Event(Emitted):
     """A kind of event on a span."""
@@ -134,6 +150,19 @@ class Event(Emitted):
 
 class Metric(Emitted):
     """A metric."""
+
+    @property
+    def series(self) -> dict[str, set[str]]:
+        """Its series and the labels of each, as the Collector's Prometheus exporter names both."""
+        name = self.metric_name.replace(".", "_") + {"s": "_seconds", "By": "_bytes"}.get(self.unit, "")
+        labels = {one.ref.replace(".", "_") for one in self.attributes}
+        if self.instrument == "histogram":
+            return {
+                name + suffix: labels | ({"le"} if suffix == "_bucket" else set()) for suffix in _SUFFIXES
+            }
+        if self.instrument == "counter":
+            return {f"{name}_total": labels}
+        return {f"{name}_ratio" if self.unit == "1" else name: labels}
 
     type: Literal["metric"]
     metric_name: str

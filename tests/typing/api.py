@@ -7,7 +7,7 @@ from typing import Any
 from opentelemetry.trace import Span
 
 import voxtrace
-from voxtrace import context, edge, errors, export, health, testing
+from voxtrace import audio, context, edge, errors, export, health, quality, testing
 from voxtrace.engines import ApertiumInstrumentor, EspeakNgInstrumentor, FasterWhisperInstrumentor
 from voxtrace.messaging import PikaInstrumentor
 
@@ -25,7 +25,19 @@ def broker() -> None:
     raise errors.HealthCheckError("not connected")
 
 
+def depth() -> dict[str, int]:
+    """A check may give details."""
+    return {"depth": 3}
+
+
+checks: dict[str, health.Check | health.Function] = {
+    "broker": broker,
+    "queue": health.Check(depth, interval=10, timeout=2),
+    "amqp": health.Check(health.broker("amqp://127.0.0.1"), interval=30),
+    "disk": health.disk("/", free_bytes=10**9, free_ratio=0.05),
+}
 server: health.HealthServer = health.serve(health.Health("asr", {"broker": broker}), port=0)
+watched: dict[str, Any] = health.Health("asr", checks, folder="/", patience=1.0).report()
 port: int = server.port
 server.close()
 
@@ -57,7 +69,9 @@ PikaInstrumentor().instrument(
     response_hook=conclude,
 )
 PikaInstrumentor().uninstrument()
-FasterWhisperInstrumentor().instrument(window_spans=8)
+FasterWhisperInstrumentor().instrument(
+    window_spans=8, thresholds=quality.configured(snr=15, languages=["en"])
+)
 ApertiumInstrumentor().instrument()
 EspeakNgInstrumentor().uninstrument()
 edge.FastAPIInstrumentor().instrument(trusted_senders=["10.0.0.0/8"])
@@ -68,3 +82,10 @@ rabbit.channel().queue_declare("jobs")
 rabbit.advance(seconds=0.5)
 rabbit.drain()
 rabbit.close()
+
+measured: audio.AudioHealth = audio.measure([0.0, 0.5, -0.5], 16000)
+verdicts: tuple[quality.Verdict, ...] = quality.of_audio(measured, quality.Thresholds(snr=15.0))
+verdicts += quality.of_transcript(text="home", avg_logprob=-0.3, language="en", language_requested="en")
+verdicts += quality.of_translation(character_count=40, translated_character_count=44, unknown_word_ratio=0.0)
+verdicts += quality.of_synthesis(health=measured, character_count=44, audio_duration=3.0)
+flags: list[str] = [verdict.name for verdict in verdicts if verdict.failed]

@@ -12,7 +12,8 @@ from types import TracebackType
 __all__ = ["guarded", "report"]
 
 _logger = logging.getLogger("voxtrace")
-_lock = threading.Lock()
+# Re-entrant: a signal's handler may fail inside our own lines, too.
+_lock = threading.RLock()
 _reported: set[tuple[str, type[BaseException]]] = set()
 
 

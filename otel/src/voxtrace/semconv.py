@@ -142,10 +142,30 @@ SPEECH_CACHE_RESULT_UNAVAILABLE: Final = "unavailable"
 SPEECH_TRANSLATION_CACHE_RESULT: Final = SPEECH + "translation.cache.result"
 SPEECH_TRANSLATION_CACHE_AGE: Final = SPEECH + "translation.cache.age"
 
+# Of profiles on demand.
+VOXTRACE_PROFILE_PATH: Final = "voxtrace.profile.path"
+
 # Of a job.
 SPEECH_JOB_STATE: Final = SPEECH + "job.state"
 SPEECH_JOB_OUTCOME: Final = SPEECH + "job.outcome"
 SPEECH_JOB_FAILED_STAGE: Final = SPEECH + "job.failed_stage"
+
+# Of audio and of what was made of it; proxies, with the thresholds of `voxtrace.quality`.
+SPEECH_AUDIO_PEAK_LEVEL: Final = SPEECH + "audio.peak_level"
+SPEECH_AUDIO_LOUDNESS: Final = SPEECH + "audio.loudness"
+SPEECH_AUDIO_CLIPPING_RATIO: Final = SPEECH + "audio.clipping_ratio"
+SPEECH_AUDIO_SILENCE_RATIO: Final = SPEECH + "audio.silence_ratio"
+SPEECH_AUDIO_DC_OFFSET: Final = SPEECH + "audio.dc_offset"
+SPEECH_AUDIO_SNR: Final = SPEECH + "audio.snr"
+SPEECH_TTS_LEADING_SILENCE: Final = SPEECH + "tts.leading_silence"
+SPEECH_QUALITY_FLAGS: Final = SPEECH + "quality.flags"
+SPEECH_QUALITY_FLAG_NAME: Final = SPEECH + "quality.flag.name"
+
+# Of the generative AI conventions, for verdicts.
+GEN_AI_EVALUATION_NAME: Final = "gen_ai.evaluation.name"
+GEN_AI_EVALUATION_SCORE_VALUE: Final = "gen_ai.evaluation.score.value"
+GEN_AI_EVALUATION_SCORE_LABEL: Final = "gen_ai.evaluation.score.label"
+GEN_AI_EVALUATION_EXPLANATION: Final = "gen_ai.evaluation.explanation"
 
 # Of the hardware conventions.
 HW_ID: Final = "hw.id"
@@ -179,6 +199,7 @@ SPEECH_PII_TRANSLATION: Final = SPEECH + "pii.translation"
 SPEECH_PII_SPOKEN_TEXT: Final = SPEECH + "pii.spoken_text"
 
 # Events.
+EVENT_GEN_AI_EVALUATION_RESULT: Final = "gen_ai.evaluation.result"
 
 # Metrics.
 METRIC_SPEECH_TRANSLATION_CACHE_LOOKUPS: Final = Metric(
@@ -480,6 +501,11 @@ METRIC_SPEECH_AUDIO_DURATION: Final = Metric(
     "s",
     "Duration of the audio that was transcribed or synthesized.",
     (1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0),
+)
+METRIC_SPEECH_QUALITY_FLAGS: Final = Metric(
+    SPEECH + "quality.flags",
+    "{flag}",
+    "Verdicts that failed, on audio, transcripts, translations and synthesized speech.",
 )
 METRIC_HW_GPU_UTILIZATION: Final = Metric(
     "hw.gpu.utilization", "1", "Share of the last second or less in which the GPU worked."

@@ -86,3 +86,16 @@ def test_a_voice_that_does_not_exist_is_an_error(telemetry: CapturedTelemetry) -
     span = only(telemetry)
     assert span["attributes"]["error.type"] == "CalledProcessError"
     assert "speech.audio.duration" not in span["attributes"]
+
+
+def test_plain_speech_raises_no_flag(telemetry: CapturedTelemetry) -> None:
+    """What eSpeak says is heard: neither silent, nor clipped, nor too fast for its text."""
+    subprocess.run(
+        ["espeak-ng", "-v", "es", "--stdout", "Era el mejor de los tiempos."], capture_output=True, check=True
+    )
+    span = only(telemetry)
+    labels = {
+        event["gen_ai.evaluation.name"]: event["gen_ai.evaluation.score.label"] for event in span["events"]
+    }
+    assert labels == dict.fromkeys(("silent", "clipped", "characters_per_second"), "pass")
+    assert 0 <= span["attributes"]["speech.tts.leading_silence"] < 0.5

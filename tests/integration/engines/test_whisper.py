@@ -178,3 +178,19 @@ def test_the_result_is_the_same_with_and_without_us(model: Any, short_speech: Pa
     segments, _ = model.transcribe(str(short_speech))
     assert type(segments).__name__ == "generator"
     assert [segment.text for segment in segments] == watched
+
+
+def test_recorded_speech_that_is_clean_raises_no_flag(
+    model: Any, speech: Path, telemetry: CapturedTelemetry
+) -> None:
+    """A good recording is judged, by its audio and by its transcript, and passes everything."""
+    list(model.transcribe(str(speech), vad_filter=True)[0])
+    root, _ = family(telemetry)
+    labels = {
+        event["gen_ai.evaluation.name"]: event["gen_ai.evaluation.score.label"] for event in root["events"]
+    }
+    audio = ("clipping", "silence", "level", "dc_offset", "noise")
+    transcript = ("low_confidence", "repetition", "text_without_speech", "fallback", "truncated")
+    assert labels == dict.fromkeys(audio + transcript, "pass")
+    assert root["attributes"]["speech.audio.snr"] > 20
+    assert "speech.quality.flags" not in telemetry.metrics()

@@ -58,6 +58,20 @@ def test_an_upload_runs_and_ends(
     assert gateway.get("/health").json()["status"] == "ok"
 
 
+def test_a_profile_is_linked(gateways: Callable[..., Gateway], amqp_url: str) -> None:
+    """The server span of a profiled request says where its profile is, and the profile names its trace."""
+    with Receiver() as receiver:
+        telemetry = {"OTEL_TRACES_EXPORTER": "otlp", "OTEL_EXPORTER_OTLP_ENDPOINT": receiver.url}
+        gateway = gateways(amqp_url, **telemetry)
+        answer = gateway.get("/v1/uploads?profile=true")
+        page = gateway.get(answer.headers["X-Profile"]).text
+        gateway.process.stop()
+        (span,) = (one for one in receiver.spans if one.name == "GET /v1/uploads")
+    attributes = {one.key: one.value.string_value for one in span.attributes}
+    assert attributes["voxtrace.profile.path"] == answer.headers["X-Profile"]
+    assert span.trace_id.hex() in page
+
+
 def test_the_spans_of_an_upload(gateways: Callable[..., Gateway], amqp_url: str) -> None:
     """The request's server span is the root, and the relay's publish its child."""
     with Receiver() as receiver:

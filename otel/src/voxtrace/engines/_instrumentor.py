@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from opentelemetry.metrics import MeterProvider
     from opentelemetry.trace import TracerProvider
 
+    from voxtrace.quality import Thresholds
+
     #: What wrapt calls: (wrapped, instance, args, kwargs).
     Wrapper = Callable[[Callable[..., Any], Any, tuple[Any, ...], dict[str, Any]], Any]
 
@@ -84,9 +86,18 @@ class EngineInstrumentor(ABC):
         *,
         tracer_provider: TracerProvider | None = None,
         meter_provider: MeterProvider | None = None,
+        thresholds: Thresholds | None = None,
         **options: Any,
     ) -> None:
-        """Instrument the engine, now or as soon as it is imported; a second call changes nothing."""
+        """
+        Instrument the engine, now or as soon as it is imported; a second call changes nothing.
+
+        Args:
+            tracer_provider: The global one by default.
+            meter_provider: The global one by default.
+            thresholds: What its work is judged by; by default, `voxtrace.quality.configured()`.
+            options: Of the engine at hand.
+        """
         cls = type(self)
         with _lock:
             if cls._patches is not None:
@@ -94,7 +105,10 @@ class EngineInstrumentor(ABC):
             cls._patches = patches = Patches()
         with guarded(f"instrument {self.scope}"):
             instruments = Instruments.create(
-                self.scope, tracer_provider=tracer_provider, meter_provider=meter_provider
+                self.scope,
+                tracer_provider=tracer_provider,
+                meter_provider=meter_provider,
+                thresholds=thresholds,
             )
             self._apply(patches, instruments, options)
 

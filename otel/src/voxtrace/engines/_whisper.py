@@ -29,6 +29,8 @@ _TOTALS: Final = {
     DECODE: (semconv.SPEECH_ASR_DECODE_COUNT, semconv.SPEECH_ASR_DECODE_DURATION),
     ALIGN: (semconv.SPEECH_ASR_ALIGN_COUNT, semconv.SPEECH_ASR_ALIGN_DURATION),
 }
+#: The rate that Whisper hears at, per second.
+WHISPER_RATE: Final = 16000
 #: Windows whose stages get spans of their own: some 15 minutes of audio.
 WINDOW_SPANS: Final = 32
 #: How sure Whisper is of a segment, in the order that `confidence` takes it.
@@ -80,13 +82,31 @@ class WhisperTranscription(Transcription):
 
     def add(self, segment: Mapping[str, Any]) -> None:
         """Add a segment, by the names of Whisper's own fields, to the totals."""
-        words = segment.get("words")
-        self.hear(segment["text"], words=None if words is None else len(words))
+        timed = segment.get("words")
+        words = self.words
+        self.hear(segment["text"], words=None if timed is None else len(timed))
+        self.evidence.add(
+            end=float(segment["end"]),
+            compression_ratio=float(segment["compression_ratio"]),
+            words=self.words - words,
+        )
         # Word timestamps make these NumPy scalars, which exporters need not know.
         weight = max(float(segment["end"] - segment["start"]), _SHORTEST_SEGMENT)
         self._weight += weight
         for name in _CONFIDENCE:
             self._weighted[name] += float(segment[name]) * weight
+
+    def _known(self) -> dict[str, Any]:
+        return {
+            "word_count": self.words,
+            "avg_logprob": self._mean("avg_logprob"),
+            "no_speech_probability": self._mean("no_speech_prob"),
+            "window_count": self.windows,
+            "fallback_count": self._fallbacks,
+        }
+
+    def _mean(self, name: str) -> float | None:
+        return self._weighted[name] / self._weight if self._weight else None
 
     def _describe(self, *, complete: bool) -> None:
         super()._describe(complete=complete)
@@ -100,6 +120,5 @@ class WhisperTranscription(Transcription):
             if stage in self.totals:
                 found[count] = self.totals[stage].count
                 found[duration] = self.totals[stage].seconds
-        if self._weight:
-            found |= confidence(*(self._weighted[name] / self._weight for name in _CONFIDENCE))
+        found |= confidence(*map(self._mean, _CONFIDENCE))
         self.span.set_attributes(found)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, Final
 
 from voxtrace.engines._arguments import parse
 from voxtrace.engines._commands import CommandEngine, CommandInstrumentor, Run, When
-from voxtrace.engines._wav import HEAD_BYTES, wav_seconds
+from voxtrace.engines._wav import wav_samples, wav_seconds
 from voxtrace.stages.synthesis import Synthesis
 from voxtrace.stages.texts import decoded
 
@@ -23,6 +23,8 @@ _SILENT: Final = {
     "h", "q", "help", "version", "voices",
     "compile", "compile-debug", "compile-mbrola", "compile-intonations", "compile-phonemes",
 }  # fmt: skip
+#: Some 24 s as eSpeak speaks, enough to hear whether it does: hearing must not take as long as speaking.
+_HEARD_BYTES: Final = 1024 * 1024
 #: Voices as eSpeak names them ("es", "en-gb"); what else stands there may be anything.
 _VOICE: Final = re.compile(r"[A-Za-z][\w-]{1,31}")
 
@@ -55,7 +57,9 @@ class _EspeakNg:
         text = _text(arguments, run)
         if text is not None:
             operation.text(text)
-        operation.audio_seconds = _audio_seconds(arguments, run)
+        audio, size = _audio(arguments, run)
+        samples, sample_rate = wav_samples(audio) or (None, None)
+        operation.audio(wav_seconds(audio, size), samples=samples, sample_rate=sample_rate)
 
 
 class EspeakNgInstrumentor(CommandInstrumentor):
@@ -77,15 +81,16 @@ def _text(arguments: Arguments, run: Run) -> str | None:
     return decoded(run.input)
 
 
-def _audio_seconds(arguments: Arguments, run: Run) -> float | None:
+def _audio(arguments: Arguments, run: Run) -> tuple[bytes, int]:
+    """Return the beginning of the audio, and the size of all of it; nothing where it is not to be had."""
     if "split" in arguments.options:
-        return None  # several files, of which the first has the name
+        return b"", 0  # several files, of which the first has the name
     if "w" in arguments.options:
         path = Path(run.folder or "", arguments.options["w"])
         if not path.is_file():
-            return None
+            return b"", 0
         with path.open("rb") as file:
-            return wav_seconds(file.read(HEAD_BYTES), path.stat().st_size)
+            return file.read(_HEARD_BYTES), path.stat().st_size
     if "stdout" in arguments.options and isinstance(run.output, bytes):
-        return wav_seconds(run.output[:HEAD_BYTES], len(run.output))
-    return None
+        return run.output[:_HEARD_BYTES], len(run.output)
+    return b"", 0

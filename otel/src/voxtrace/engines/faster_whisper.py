@@ -29,6 +29,7 @@ from voxtrace.engines._whisper import (
     ENCODE,
     FEATURES,
     VAD,
+    WHISPER_RATE,
     WINDOW_SPANS,
     WhisperTranscription,
 )
@@ -49,7 +50,6 @@ PROVIDER: Final = "faster_whisper"
 _MODULE: Final = "faster_whisper.transcribe"
 #: What a caller asks for, by the name of the argument.
 _REQUEST: Final = {
-    "language": semconv.SPEECH_LANGUAGE_REQUESTED,
     "task": semconv.SPEECH_ASR_TASK,
     "beam_size": semconv.SPEECH_ASR_BEAM_SIZE,
     "batch_size": semconv.SPEECH_ASR_BATCH_SIZE,
@@ -87,8 +87,8 @@ class _Hooks:
         patches.wrap(model, "__init__", self.load)
         patches.wrap(model, "transcribe", self.transcribe)
         patches.wrap(batched, "transcribe", self.transcribe)
-        patches.wrap(module, "decode_audio", _staged(AUDIO_LOAD))
-        patches.wrap(module, "get_speech_timestamps", _staged(VAD))
+        patches.wrap(module, "decode_audio", _staged(AUDIO_LOAD, _hear))
+        patches.wrap(module, "get_speech_timestamps", _staged(VAD, _locate_speech))
         patches.wrap(module.FeatureExtractor, "__call__", _staged(FEATURES))
         patches.wrap(model, "detect_language", _staged(DETECT_LANGUAGE))
         patches.wrap(model, "encode", _staged(ENCODE))
@@ -142,12 +142,17 @@ class _Hooks:
         with guarded("start a transcription span"):
             # The batched pipeline holds the model that a plain one is.
             model = instance if recall(instance) else getattr(instance, "model", None)
-            asked = _request(wrapped, args, kwargs)
-            language = asked.pop(semconv.SPEECH_LANGUAGE_REQUESTED, None)
+            given = _given(wrapped, args, kwargs)
+            asked: dict[str, AttributeValue] = {
+                attribute: given[name]
+                for name, attribute in _REQUEST.items()
+                if isinstance(given.get(name), str | int)
+            }
+            language = given.get("language")
             cold = first_use(model)
             if cold is not None:
                 asked[semconv.SPEECH_ENGINE_COLD] = cold
-            return WhisperTranscription(
+            transcription = WhisperTranscription(
                 self._instruments,
                 provider=PROVIDER,
                 model=recall(model),
@@ -155,32 +160,31 @@ class _Hooks:
                 attributes=asked,
                 window_spans=self._window_spans,
             )
+            with guarded("measure the audio of a transcription"):
+                if hasattr(given.get("audio"), "dtype"):  # decoded already, and by others
+                    _hear(transcription, given["audio"])
+            return transcription
         return None
 
 
-def _request(
-    wrapped: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
-) -> dict[str, AttributeValue]:
+def _given(wrapped: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
+    """Return the arguments by name, those that are left out too."""
     try:
         bound = inspect.signature(wrapped).bind(*args, **kwargs)
     except TypeError:
         return {}  # the engine is about to say so itself
     bound.apply_defaults()
-    given = bound.arguments
-    return {
-        attribute: given[name]
-        for name, attribute in _REQUEST.items()
-        if isinstance(given.get(name), str | int)
-    }
+    return bound.arguments
 
 
 def _describe(transcription: WhisperTranscription, info: Any) -> None:
     """Set what is known once the eager part is done."""
     transcription.audio(info.duration)
-    transcription.language = info.language
+    transcription.language = transcription.evidence.language = info.language
     found: dict[str, AttributeValue] = {semconv.SPEECH_ASR_VAD_ENABLED: VAD in transcription.totals}
     if VAD in transcription.totals:
         found[semconv.SPEECH_AUDIO_SPEECH_DURATION] = info.duration_after_vad
+        transcription.evidence.speech_duration = info.duration_after_vad
     if info.all_language_probs is not None:
         # Otherwise nothing was detected: the language was given or is the model's only
         # one, and the probability is the constant 1.
@@ -194,8 +198,24 @@ def _current() -> WhisperTranscription | None:
     return operation if isinstance(operation, WhisperTranscription) and not suppressed() else None
 
 
-def _staged(stage: Stage) -> Wrapper:
-    """Make the wrapper that times a function as a stage of the current transcription."""
+def _hear(transcription: WhisperTranscription, samples: Any) -> None:
+    """Measure the audio that the engine is given."""
+    transcription.audio(samples=samples, sample_rate=WHISPER_RATE)
+
+
+def _locate_speech(transcription: WhisperTranscription, found: list[dict[str, int]]) -> None:
+    """Note where voice activity detection heard the last of it."""
+    transcription.evidence.speech_end = found[-1]["end"] / WHISPER_RATE if found else 0.0
+
+
+def _staged(stage: Stage, note: Callable[[WhisperTranscription, Any], None] | None = None) -> Wrapper:
+    """
+    Make the wrapper that times a function as a stage of the current transcription.
+
+    Args:
+        stage: The stage.
+        note: Learns what the function returned.
+    """
 
     def wrapper(
         wrapped: Callable[..., Any], _instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
@@ -205,7 +225,11 @@ def _staged(stage: Stage) -> Wrapper:
             return wrapped(*args, **kwargs)
         attributes = {semconv.SPEECH_ASR_WINDOW_INDEX: transcription.windows} if stage is ENCODE else None
         with transcription.stage(stage, attributes):
-            return wrapped(*args, **kwargs)
+            result = wrapped(*args, **kwargs)
+        if note is not None:
+            with guarded(f"learn from the stage {stage.name}"):
+                note(transcription, result)
+        return result
 
     return wrapper
 

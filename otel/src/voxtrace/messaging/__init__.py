@@ -20,7 +20,8 @@ How to read the package, from the outside in:
 - `headers`, `formats`: what may be read, and whether it is in W3C formats, as `voxtrace._w3c` knows them.
 - `destination`, `attributes`, `names`: what things are called.
 - `failure`: what an error looks like on a span.
-- `telemetry`: the tracer and the instruments; `tally`: messages that are counted, not measured.
+- `telemetry`: the tracer and the instruments; `tally`: messages that are counted, not measured;
+  `collection`: for whom.
 - `former`: what older conventions called things.
 - `configuration`, `selection`, `hooks`: what may be chosen, and by whom; which queues; who else looks on.
 

@@ -2,7 +2,7 @@
 
 import dataclasses
 import time
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final, NamedTuple
@@ -38,18 +38,15 @@ class Batch(Processing):
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options, unsettled=0)
-        self._settlements: Counter[str] = Counter()
+        self._settlements: defaultdict[str, int] = defaultdict(int)
 
-    def expect(self, delivery: Delivery) -> None:
-        """Takes over a message that is still to be settled."""
-        previous, delivery.owner = delivery.owner, self
-        if isinstance(previous, Batch):
-            previous.release()
+    def expect(self) -> None:
+        """Counts a message that is still to be settled."""
         with self._lock:
             self._unsettled += 1
 
     def release(self) -> None:
-        """Gives up a message to another batch."""
+        """Gives up a message: to another batch, or because it was settled meanwhile."""
         with self._lock:
             self._unsettled -= 1
             over = self._over()

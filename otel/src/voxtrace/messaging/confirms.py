@@ -23,16 +23,28 @@ class Unanswered:
     In confirm mode a channel's publishes are numbered from 1 by both sides, in the order they are sent.
     """
 
-    __slots__ = ("_confirming", "_numbered", "_queued", "_sent", "handed_over", "watched")
+    __slots__ = (
+        "_answered_to",
+        "_confirming",
+        "_numbered",
+        "_queued",
+        "_sent",
+        "closable",
+        "handed_over",
+        "watched",
+    )
 
     def __init__(self) -> None:
         self._confirming = False
         self._queued: Iterable[Any] | None = None
         self._sent = 0
+        self._answered_to = 0
         self._numbered: dict[int, Publication] = {}
         self.handed_over: set[Publication] = set()
         """What another thread is still to send."""
         self.watched = False
+        self.closable = False
+        """Whether the closing of the channel will be heard of."""
 
     def confirm(self, queued: Iterable[Any]) -> None:
         """Says that confirm mode was asked for; `queued` are the requests that pika has still to send."""
@@ -62,23 +74,20 @@ class Unanswered:
 
     def answered(self, tag: int, *, multiple: bool, error_type: str | None) -> None:
         """Ends what the broker confirms or refuses: one publish, or all up to it (0 stands for all)."""
-        if not multiple:
-            publication = self._numbered.pop(tag, None)
-            answered = [] if publication is None else [publication]
-        else:
-            # In the order of their numbers, as they were sent.
-            tags = []
-            for number in self._numbered:
-                if tag and number > tag:
-                    break
-                tags.append(number)
-            answered = [self._numbered.pop(number) for number in tags]
-        for publication in answered:
-            publication.finish(error_type=error_type)
+        numbers = range(tag, tag + 1)
+        if multiple:
+            # By their numbers, as they were sent: whoever puts pika back takes them out in another thread.
+            last = min(tag, self._sent) if tag else self._sent
+            numbers = range(self._answered_to + 1, last + 1)
+            self._answered_to = max(self._answered_to, last)
+        for number in numbers:
+            publication = self._numbered.pop(number, None)
+            if publication is not None:
+                publication.finish(error_type=error_type)
 
     def returned(self, method: Any, properties: Any, error_type: str) -> None:
         """Marks the first publish that may have come back; its confirm, which follows, ends it."""
-        for publication in self._numbered.values():
+        for publication in self._numbered.copy().values():
             if publication.is_of(method, properties):
                 publication.fail(error_type)
                 return
@@ -86,8 +95,17 @@ class Unanswered:
     def close(self, error_type: str | None) -> None:
         """Ends what will never be answered."""
         self.answered(0, multiple=True, error_type=error_type)
-        while self.handed_over:
-            self.handed_over.pop().finish(error_type=error_type)
+        for publication in self.handed_over.copy():
+            if self.take(publication):
+                publication.finish(error_type=error_type)
+
+    def take(self, publication: Publication) -> bool:
+        """Takes a publish out of those that were handed over; of two threads one succeeds."""
+        try:
+            self.handed_over.remove(publication)
+        except KeyError:
+            return False
+        return True
 
 
 class Confirms:
@@ -95,7 +113,7 @@ class Confirms:
 
     def __init__(self, telemetry: Telemetry) -> None:
         self._telemetry = telemetry
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         # Weak, so that a channel nobody closed can still be collected.
         self._channels: WeakKeyDictionary[Any, Unanswered] = WeakKeyDictionary()
 
@@ -127,7 +145,11 @@ class Confirms:
     def hand_over(self, channel: Any, publication: Publication) -> None:
         """Notes a publish on a thread-safe channel, for the thread of its connection to send."""
         with guarded("note a publish for another thread"):
-            self._of(transport(channel)).handed_over.add(publication)
+            below = transport(channel)
+            unanswered = self._of(below)
+            # From this thread, for that of the connection may never come to it. Pika adds it to a list.
+            self._hear_of_close(below, unanswered)
+            unanswered.handed_over.add(publication)
 
     def handed_over(self, channel: Any, publication: Publication) -> None:
         """Ends a publish that nobody will send: the channel was closed, and its end not noted any more."""
@@ -147,14 +169,7 @@ class Confirms:
 
     def _take(self, channel: Any, publication: Publication) -> bool:
         unanswered = self._find(channel)
-        if unanswered is None:
-            return False
-        try:
-            # Of two threads one succeeds.
-            unanswered.handed_over.remove(publication)
-        except KeyError:
-            return False
-        return True
+        return unanswered is not None and unanswered.take(publication)
 
     def _find(self, channel: Any) -> Unanswered | None:
         return self._channels.get(channel) if self._channels else None
@@ -164,8 +179,15 @@ class Confirms:
         if not unanswered.watched:
             unanswered.watched = True
             channel.add_on_return_callback(self._on_return)
-            channel.add_on_close_callback(self._on_close)
+            self._hear_of_close(channel, unanswered)
         return unanswered
+
+    def _hear_of_close(self, channel: Any, unanswered: Unanswered) -> None:
+        if not unanswered.closable:
+            with self._lock:
+                first, unanswered.closable = not unanswered.closable, True
+            if first:
+                channel.add_on_close_callback(self._on_close)
 
     def _of(self, channel: Any) -> Unanswered:
         unanswered = self._channels.get(channel)

@@ -12,7 +12,7 @@ from voxtrace._guard import guarded, report
 from voxtrace.messaging import arrival, hooks, intake, names
 from voxtrace.messaging.delivery import Delivery, Passing
 from voxtrace.messaging.ledger import Ledger
-from voxtrace.messaging.propagation import Correlation, suppressed
+from voxtrace.messaging.propagation import Correlation, lasting, suppressed
 from voxtrace.messaging.telemetry import Telemetry
 
 Method = Callable[..., Any]
@@ -29,7 +29,7 @@ class Consumer:
     auto_ack: bool
     correlation: Correlation = "parent"
     detached: bool = False
-    """Its callbacks run in whatever context their connection was made in, which is none of a message's."""
+    """Its callbacks run in the context that their connection was made in, whose span is no circumstance."""
 
     def traced(self, callback: OnMessage) -> OnMessage:
         """A callback that runs `callback` exactly once, inside the message's span."""
@@ -59,7 +59,9 @@ class Consumer:
         """Starts the span of a message; None where it is not to be traced."""
         try:
             arrived = arrival.take(method)
-            current = Context() if self.detached else context.get_current()
+            current = context.get_current()
+            if self.detached:
+                current = lasting(current)
             return self._begin(current, channel, method, properties, body, names.PROCESS, None, arrived)
         except Exception as error:  # noqa: BLE001 - as `guarded` does
             report("start the span of a delivered message", error)
@@ -127,24 +129,24 @@ def consuming(telemetry: Telemetry, ledger: Ledger) -> Callable[[Method], Method
     """A `basic_consume` whose callback is traced."""
 
     def wrap(original: Method) -> Method:
-        def basic_consume(
-            channel: Any,
-            queue: Any,
-            on_message_callback: Any,
-            auto_ack: bool = False,
-            *args: Any,
-            **kwargs: Any,
-        ) -> Any:
-            if pikas_own(on_message_callback):
+        def basic_consume(channel: Any, *args: Any, **kwargs: Any) -> Any:
+            queue = args[0] if args else kwargs.get("queue")
+            callback: Any = args[1] if len(args) > 1 else kwargs.get("on_message_callback")
+            auto_ack = args[2] if len(args) > 2 else kwargs.get("auto_ack", False)  # noqa: PLR2004 - its place
+            if pikas_own(callback):
                 if not telemetry.selection.excludes_queue(queue):
-                    on_message_callback = arrival.stamping(on_message_callback)
+                    callback = arrival.stamping(callback)
                     if not auto_ack:
                         ledger.watch(channel)
-            elif callable(on_message_callback):
+            elif callable(callback):
                 consumer = consumer_of(telemetry, ledger, channel, queue, auto_ack)
                 if consumer is not None:
-                    on_message_callback = consumer.traced(on_message_callback)
-            return original(channel, queue, on_message_callback, auto_ack, *args, **kwargs)
+                    callback = consumer.traced(callback)
+            if len(args) > 1:
+                args = (queue, callback, *args[2:])
+            elif "on_message_callback" in kwargs:
+                kwargs["on_message_callback"] = callback
+            return original(channel, *args, **kwargs)
 
         return basic_consume
 

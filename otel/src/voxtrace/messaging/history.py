@@ -111,7 +111,7 @@ class Memory:
 
     def __init__(self, size: int = MAX_REMEMBERED) -> None:
         self._size = size
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._attempts: OrderedDict[_Key, tuple[SpanContext, int]] = OrderedDict()
 
     def remember(self, creation: SpanContext | None, queue: str, attempt: SpanContext) -> None:
@@ -123,8 +123,8 @@ class Memory:
             # Under no queue too: whoever publishes the message again need not know where it was.
             for name in {queue, ""}:
                 key = (creation.trace_id, creation.span_id, name)
+                self._attempts.pop(key, None)
                 self._attempts[key] = noted
-                self._attempts.move_to_end(key)
             while len(self._attempts) > self._size:
                 self._attempts.popitem(last=False)
 

@@ -29,7 +29,7 @@ class PikaInstrumentor:
     """What reads our options in OTEL_CONFIG_FILE; opentelemetry-configuration asks for it by this name."""
 
     _instance: Self | None = None
-    _lock = threading.Lock()
+    _lock = threading.RLock()
     _instrumentation: Instrumentation | None
 
     def __new__(cls) -> Self:
@@ -80,9 +80,9 @@ class PikaInstrumentor:
     def uninstrument(self, **_options: object) -> None:
         """Puts pika back and ends the spans still open; existing consumers go on untraced."""
         with self._lock:
-            if self._instrumentation is not None:
-                self._instrumentation.revert()
-                self._instrumentation = None
+            instrumentation, self._instrumentation = self._instrumentation, None
+            if instrumentation is not None:
+                instrumentation.revert()
 
     @classmethod
     def instrument_channel(

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from opentelemetry import context
 
+from voxtrace._guard import guarded
 from voxtrace.messaging import settlement
 from voxtrace.messaging.confirms import Confirms
 from voxtrace.messaging.consumer import consuming
@@ -69,13 +70,18 @@ class Instrumentation:
 
     def revert(self) -> None:
         """Puts everything back and ends the spans still open; what wraps a wrapper of ours traces nothing."""
-        for patch in self._patches:
-            patch.revert()
-        self.telemetry.enabled = False
-        self.reception.abandon()
-        self.ledger.abandon()
-        self.confirms.abandon()
+        steps = [patch.revert for patch in self._patches]
         self._patches.clear()
+        steps += [
+            self.telemetry.disable,
+            self.reception.abandon,
+            self.ledger.abandon,
+            self.confirms.abandon,
+        ]
+        # Each by itself: what one cannot put back is no reason to leave the rest.
+        for step in steps:
+            with guarded("put pika back"):
+                step()
 
 
 def of_pika(instrumentation: Instrumentation) -> list[Patch]:
@@ -89,7 +95,10 @@ def of_pika(instrumentation: Instrumentation) -> list[Patch]:
     select = import_module("pika.adapters.select_connection")
     channel = import_module("pika.channel").Channel
     patches = [
-        *_of(blocking.BlockingChannel, _layered(instrumentation) | _stepped(instrumentation)),
+        *_of(
+            blocking.BlockingChannel,
+            _layered(instrumentation) | _stepped(instrumentation) | _flushed(instrumentation),
+        ),
         *_of(channel, _transport(instrumentation)),
         Patch(blocking.BlockingConnection, "add_callback_threadsafe", carrying_context),
         # The loop of a SelectConnection and of the thread-safe adapter; asyncio's carries context by itself.
@@ -121,8 +130,9 @@ def of_channel(channel: Any, instrumentation: Instrumentation) -> list[Patch]:
             )
         )
     deferring = any(cls.__module__ == _THREAD_SAFE for cls in type(channel).__mro__)
+    layered = _layered(instrumentation, deferring=deferring) | _stepped(instrumentation)
     return [
-        *_of(channel, _layered(instrumentation, deferring=deferring) | _stepped(instrumentation)),
+        *_of(channel, layered if deferring else layered | _flushed(instrumentation)),
         *_of(below, _transport(instrumentation)),
     ]
 
@@ -147,6 +157,16 @@ def _layered(instrumentation: Instrumentation, *, deferring: bool = False) -> di
 def _stepped(instrumentation: Instrumentation) -> dict[str, Wrap]:
     """What a BlockingChannel alone has."""
     return {"consume": instrumentation.reception.stepping, "cancel": instrumentation.reception.cancelling}
+
+
+def _flushed(instrumentation: Instrumentation) -> dict[str, Wrap]:
+    """What a BlockingChannel does itself after the channel below it did its part."""
+    ledger = instrumentation.ledger
+    return {
+        "basic_ack": settlement.acknowledging(ledger, flushing=True),
+        "basic_nack": settlement.negatively_acknowledging(ledger, flushing=True),
+        "basic_reject": settlement.rejecting(ledger, flushing=True),
+    }
 
 
 def _transport(instrumentation: Instrumentation) -> dict[str, Wrap]:

@@ -22,7 +22,8 @@ class Processing:
     """
     Work on one message or several, with its span.
 
-    Work may go on in other threads after the code that started it returned, and may be settled from any.
+    Work may go on in other threads after the code that started it returned, and may be settled from any. A
+    signal's handler or the collector may come in between two lines of the very thread that holds the lock.
 
     Attributes:
         parent: What the span was started in.
@@ -34,6 +35,7 @@ class Processing:
 
     __slots__ = (
         "__weakref__",
+        "_busy",
         "_done",
         "_ended",
         "_error_type",
@@ -73,7 +75,8 @@ class Processing:
         self.settlement: str | None = None
         self.respond: Respond | None = None
         self._unsettled = unsettled
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
+        self._busy = False
         self._done = False
         self._ended = False
         self._error_type: str | None = None
@@ -119,30 +122,43 @@ class Processing:
         """Says what became of a message."""
         try:
             with self._lock:
-                if not self._unsettled:
-                    return
-                self._unsettled -= 1
-                if self._ended:
-                    return
-                self._settled(settlement)
-                if error_type is not None:
-                    self._fail(error_type)
+                before, self._busy = self._busy, True
+                try:
+                    if self._unsettled:
+                        self._unsettled -= 1
+                        if not self._ended:
+                            self._settled(settlement)
+                            if error_type is not None:
+                                self._fail(error_type)
+                finally:
+                    self._busy = before
                 over = self._over()
             if over:
                 self._end(self.settlement)
         except Exception as error:  # noqa: BLE001 - as `guarded` does
             report("end the span of a settled message", error)
 
+    def release(self) -> None:
+        """Says that a message is worked on elsewhere; only a batch counts how many it has."""
+
     def fail(self, error_type: str) -> None:
         """Says that the work failed, though nothing was raised; the first failure names it."""
         with self._lock:
-            self._fail(error_type)
+            before, self._busy = self._busy, True
+            try:
+                self._fail(error_type)
+            finally:
+                self._busy = before
+            over = self._over()
+        if over:
+            self._end(self.settlement)
 
     def abandon(self) -> None:
         """Ends the span whatever is unsettled: settlements will not be seen, or are no part of it."""
         with guarded("end the span of an unsettled message"):
             with self._lock:
-                over, self._ended = not self._ended, True
+                self._done, self._unsettled = True, 0
+                over = self._over()
             if over:
                 self._end(self.settlement)
 
@@ -156,7 +172,9 @@ class Processing:
             failure.mark(self.span, error_type)
 
     def _over(self) -> bool:
-        if self._done and not self._unsettled and not self._ended:
+        # Who comes in while the span is written to leaves its end to whom it interrupted: the span has a lock
+        # of its own, which need not let the same thread in twice.
+        if self._done and not self._unsettled and not self._ended and not self._busy:
             self._ended = True
             return True
         return False

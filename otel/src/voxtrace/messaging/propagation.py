@@ -44,6 +44,12 @@ def distrusting(current: Context) -> Context:
     return context.set_value(_STRANGE, True, current)
 
 
+def lasting(current: Context) -> Context:
+    """`current` without span and baggage: where a connection keeps it, they are of the time it was made."""
+    base = _without_span(current)
+    return baggage.clear(base) if baggage.get_all(base) else base
+
+
 def extract(
     headers: object,
     current: Context,

@@ -115,9 +115,19 @@ class Publication:
 
 
 def begin(
-    telemetry: Telemetry, channel: Any, exchange: Any, routing_key: Any, properties: Any
+    telemetry: Telemetry,
+    channel: Any,
+    exchange: Any,
+    routing_key: Any,
+    properties: Any,
+    *,
+    marking: bool = False,
 ) -> Publication | None:
-    """Starts a publish; None where it is not to be traced."""
+    """
+    Starts a publish; None where it is not to be traced.
+
+    One that is `marking` will be told to the channel below by way of the properties, if they let it.
+    """
     try:
         current = context.get_current()
         if not telemetry.enabled or suppressed(current):
@@ -129,7 +139,11 @@ def begin(
         if headers:
             Delivery.note_failure(current, headers)
         route = telemetry.routes.published(channel, exchange, routing_key)
-        begun = _start(telemetry, current, properties, headers, route)
+        copied = _copy(properties)
+        if marking:
+            # Before there is a span: properties that take no note of ours are traced by the channel below.
+            copied._voxtrace_publication = None  # noqa: SLF001 - as `taken_from` removes
+        begun = _start(telemetry, current, properties, copied, headers, route)
         if telemetry.former is not None and begun.span.is_recording():
             telemetry.former.describe(begun.span, route, exchange, routing_key, properties)
     except Exception as error:  # noqa: BLE001 - as `guarded` does
@@ -139,10 +153,14 @@ def begin(
         return begun
 
 
-def _start(
-    telemetry: Telemetry, current: Context, properties: Any, headers: Mapping[Any, Any], route: Route
+def _start(  # noqa: PLR0917 - one caller, who has them all
+    telemetry: Telemetry,
+    current: Context,
+    properties: Any,
+    copied: Any,
+    headers: Mapping[Any, Any],
+    route: Route,
 ) -> Publication:
-    copied = _copy(properties)
     parent, creation = _lineage(telemetry, headers, current) if headers else (current, None)
     started = time.time_ns()
     telemetry.look(started)

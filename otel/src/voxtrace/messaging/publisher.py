@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from opentelemetry import context
 
@@ -26,28 +26,21 @@ def publishing(telemetry: Telemetry, confirms: Confirms, *, deferring: bool) -> 
     """
 
     def wrap(original: Method) -> Method:
-        def basic_publish(
-            channel: Any,
-            exchange: Any,
-            routing_key: Any,
-            body: Any,
-            properties: Any = None,
-            *args: Any,
-            **kwargs: Any,
-        ) -> Any:
-            begun = _begin(telemetry, channel, exchange, routing_key, body, properties, args, kwargs)
+        def basic_publish(channel: Any, *args: Any, **kwargs: Any) -> Any:
+            given = _given(args, kwargs)
+            begun = _begin(telemetry, channel, given, marking=True)
             if begun is None:
                 if deferring:
                     # The other thread does not know that this one is suppressed.
                     with guarded("leave a publish alone"):
-                        properties = Publication.unmarked(properties)
-                return original(channel, exchange, routing_key, body, properties, *args, **kwargs)
+                        args = _put(Publication.unmarked(given.properties), args, kwargs)
+                return original(channel, *args, **kwargs)
             begun.mark(deferred=deferring)
             if deferring:
                 confirms.hand_over(channel, begun)
             token = context.attach(begun.context)
             try:
-                result = original(channel, exchange, routing_key, body, begun.properties, *args, **kwargs)
+                result = original(channel, *_put(begun.properties, args, kwargs), **kwargs)
             except BaseException as error:
                 if deferring:
                     confirms.give_up(channel, begun)
@@ -71,30 +64,21 @@ def sending(telemetry: Telemetry, confirms: Confirms) -> Callable[[Method], Meth
     """A `basic_publish` for pika's callback-style channel, which every adapter ends up at."""
 
     def wrap(original: Method) -> Method:
-        def basic_publish(
-            channel: Any,
-            exchange: Any,
-            routing_key: Any,
-            body: Any,
-            properties: Any = None,
-            *args: Any,
-            **kwargs: Any,
-        ) -> Any:
-            above = Publication.taken_from(properties)
+        def basic_publish(channel: Any, *args: Any, **kwargs: Any) -> Any:
+            given = _given(args, kwargs)
+            above = Publication.taken_from(given.properties)
             if above is None:
-                begun = _begin(telemetry, channel, exchange, routing_key, body, properties, args, kwargs)
+                begun = _begin(telemetry, channel, given)
             else:
                 begun = confirms.take_over(channel, above) if above else None
-            numbered = confirms.number(channel, begun, returnable=_mandatory(args, kwargs))
+            numbered = confirms.number(channel, begun, returnable=bool(given.mandatory))
             if begun is None:
                 if numbered is None:
-                    return original(channel, exchange, routing_key, body, properties, *args, **kwargs)
-                return _untraced(
-                    numbered, original, channel, exchange, routing_key, body, properties, *args, **kwargs
-                )
+                    return original(channel, *args, **kwargs)
+                return _untraced(numbered, original, channel, *args, **kwargs)
             token = context.attach(begun.context)
             try:
-                result = original(channel, exchange, routing_key, body, begun.properties, *args, **kwargs)
+                result = original(channel, *_put(begun.properties, args, kwargs), **kwargs)
             except BaseException as error:
                 if numbered is not None:
                     numbered.unsent()
@@ -112,30 +96,50 @@ def sending(telemetry: Telemetry, confirms: Confirms) -> Callable[[Method], Meth
     return wrap
 
 
-def _begin(  # noqa: PLR0917 - what pika's method takes
-    telemetry: Telemetry,
-    channel: Any,
-    exchange: Any,
-    routing_key: Any,
-    body: Any,
-    properties: Any,
-    args: tuple[Any, ...],
-    kwargs: dict[str, Any],
-) -> Publication | None:
-    begun = begin(telemetry, channel, exchange, routing_key, properties)
+class _Given(NamedTuple):
+    """What a publish was called with, by position or name; it is passed on as it came."""
+
+    exchange: Any
+    routing_key: Any
+    body: Any
+    properties: Any
+    mandatory: Any
+
+
+_PROPERTIES: Final = _Given._fields.index("properties")
+
+
+def _given(args: tuple[Any, ...], kwargs: dict[str, Any]) -> _Given:
+    number, named = len(args), kwargs.get
+    return _Given(
+        args[0] if number > 0 else named("exchange"),
+        args[1] if number > 1 else named("routing_key"),
+        args[2] if number > 2 else named("body"),  # noqa: PLR2004 - its place, and the next ones'
+        args[3] if number > 3 else named("properties"),  # noqa: PLR2004
+        args[4] if number > 4 else named("mandatory"),  # noqa: PLR2004
+    )
+
+
+def _put(properties: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:
+    """`args` with `properties` in their place, if that is among them; else `kwargs` has them."""
+    if len(args) > _PROPERTIES:
+        return (*args[:_PROPERTIES], properties, *args[_PROPERTIES + 1 :])
+    kwargs["properties"] = properties
+    return args
+
+
+def _begin(telemetry: Telemetry, channel: Any, given: _Given, *, marking: bool = False) -> Publication | None:
+    exchange, routing_key, body, properties, mandatory = given
+    begun = begin(telemetry, channel, exchange, routing_key, properties, marking=marking)
     hook = telemetry.configuration.publish_hook
     if hook is not None and begun is not None:
         token = context.attach(begun.context)
         try:
-            publish = exchange, routing_key, _mandatory(args, kwargs)
+            publish = exchange, routing_key, bool(mandatory)
             hooks.publishing(hook, begun.span, publish, begun.properties, body)
         finally:
             context.detach(token)
     return begun
-
-
-def _mandatory(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
-    return bool(args[0] if args else kwargs.get("mandatory"))
 
 
 def _untraced(numbered: Unanswered, original: Method, *args: Any, **kwargs: Any) -> Any:

@@ -7,6 +7,7 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from opentelemetry import context
+from opentelemetry.context import Context  # noqa: TC002 - as its neighbours
 
 from voxtrace._guard import guarded
 from voxtrace.messaging.consumer import Consumer, OnMessage, consumer_of, pikas_own
@@ -23,18 +24,23 @@ class Step:
     def __init__(self, delivery: Delivery | Passing) -> None:
         self._delivery: Delivery | Passing | None = delivery
         self._before = context.get_current()
-        self._inside = delivery.context
+        self._inside: Context | None = delivery.context
         context.attach(self._inside)
 
     def leave(self) -> None:
-        """Says that the body is done, and puts back the context from before it; more than once is once."""
+        """
+        Says that the body is done, and puts back the context from before it; more than once is once.
+
+        Each by itself: the body may be declared done in another thread than the one that has its context.
+        """
+        with guarded("leave the context of a message"):
+            # By value, for a generator may be resumed or closed where its token is not valid: in another
+            # thread, or from the garbage collector. What somebody else made current there stays.
+            if self._inside is not None and context.get_current() is self._inside:
+                self._inside = None
+                context.attach(self._before)
         delivery, self._delivery = self._delivery, None
         if delivery is not None:
-            with guarded("leave the context of a message"):
-                # By value, for a generator may be resumed or closed where its token is not valid: in another
-                # thread, or from the garbage collector. What somebody else made current there stays.
-                if context.get_current() is self._inside:
-                    context.attach(self._before)
             delivery.returned()
 
     def raised(self, error: BaseException) -> None:
@@ -55,22 +61,23 @@ class Reception:
     def getting(self, original: Method) -> Method:
         """A `basic_get` that traces the call, if there was a message."""
 
-        def basic_get(channel: Any, queue: Any, *args: Any, **kwargs: Any) -> Any:
-            callback = args[0] if args else kwargs.get("callback")
+        def basic_get(channel: Any, *args: Any, **kwargs: Any) -> Any:
+            queue = args[0] if args else kwargs.get("queue")
+            callback = args[1] if len(args) > 1 else kwargs.get("callback")
             if callable(callback):
-                auto_ack = args[1] if len(args) > 1 else kwargs.get("auto_ack", False)
+                auto_ack = args[2] if len(args) > 2 else kwargs.get("auto_ack", False)  # noqa: PLR2004 - its place
                 traced = self._traced(callback, channel, queue, auto_ack)
-                if args:
-                    args = (traced, *args[1:])
+                if len(args) > 1:
+                    args = (queue, traced, *args[2:])
                 else:
                     kwargs["callback"] = traced
-                return original(channel, queue, *args, **kwargs)
+                return original(channel, *args, **kwargs)
             started, current = time.time_ns(), context.get_current()
-            message = original(channel, queue, *args, **kwargs)
+            message = original(channel, *args, **kwargs)
             with guarded("trace a message that was got"):
                 method, properties, body = message
                 if method is not None:
-                    auto_ack = args[0] if args else kwargs.get("auto_ack", False)
+                    auto_ack = args[1] if len(args) > 1 else kwargs.get("auto_ack", False)
                     consumer = consumer_of(self._telemetry, self._ledger, channel, queue, auto_ack)
                     if consumer is not None:
                         consumer.received(channel, method, properties, body, current, started)
@@ -104,8 +111,10 @@ class Reception:
     def stepping(self, original: Method) -> Method:
         """A `consume` that traces each message from one step to the next."""
 
-        def consume(channel: Any, queue: Any, auto_ack: Any = False, *args: Any, **kwargs: Any) -> Any:
-            messages = original(channel, queue, auto_ack, *args, **kwargs)
+        def consume(channel: Any, *args: Any, **kwargs: Any) -> Any:
+            messages = original(channel, *args, **kwargs)
+            queue = args[0] if args else kwargs.get("queue")
+            auto_ack = args[1] if len(args) > 1 else kwargs.get("auto_ack", False)
             consumer = consumer_of(self._telemetry, self._ledger, channel, queue, auto_ack)
             return messages if consumer is None else self._steps_through(messages, consumer, channel)
 
@@ -114,9 +123,9 @@ class Reception:
     def cancelling(self, original: Method) -> Method:
         """A `cancel` that ends the step that `consume` is at."""
 
-        def cancel(channel: Any) -> Any:
+        def cancel(channel: Any, *args: Any, **kwargs: Any) -> Any:
             self._leave(channel)
-            return original(channel)
+            return original(channel, *args, **kwargs)
 
         return cancel
 

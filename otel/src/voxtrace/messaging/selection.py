@@ -36,7 +36,7 @@ class Selection:
         self._exchanges = matcher(configuration.excluded_exchanges)
         self._untrusted = matcher(configuration.untrusted_queues)
         self._strangers: dict[tuple[int, int], None] = {}
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self.excludes = bool(configuration.excluded_queues or configuration.excluded_exchanges)
         self.baggage = None if configuration.baggage_keys is None else matcher(configuration.baggage_keys)
 
@@ -50,7 +50,7 @@ class Selection:
             with self._lock:
                 self._strangers[creation.trace_id, creation.span_id] = None
                 if len(self._strangers) > _MAX_STRANGERS:
-                    del self._strangers[next(iter(self._strangers))]
+                    self._strangers.pop(next(iter(self._strangers)), None)
 
     def is_strangers(self, creation: SpanContext) -> bool:
         """True where a message with this creation context came from an untrusted queue, not long ago."""

@@ -10,6 +10,7 @@ from opentelemetry.metrics import Counter, Histogram, Meter, MeterProvider
 from opentelemetry.trace import Tracer, TracerProvider
 
 from voxtrace import semconv
+from voxtrace.messaging.collection import takes
 from voxtrace.messaging.configuration import Configuration
 from voxtrace.messaging.former import Former
 from voxtrace.messaging.history import Memory
@@ -26,7 +27,7 @@ class Telemetry:
     Where spans and measurements of pika go.
 
     Attributes:
-        enabled: Cleared when pika is put back.
+        enabled: Cleared when pika is put back, by `disable`.
         former: What is emitted under the names of older conventions too; None where only the new are wanted.
         memory: The attempts at messages that may come again.
         meter_provider: Who collects the measurements.
@@ -56,6 +57,10 @@ class Telemetry:
     def __post_init__(self) -> None:
         self.selection = Selection(self.configuration)
 
+    def disable(self) -> None:
+        """Says that pika was put back: what wraps a wrapper of ours traces nothing."""
+        self.enabled = False
+
     def look(self, now: int) -> bool:
         """
         Whether anybody takes measurements, `now` being the time in ns.
@@ -64,7 +69,7 @@ class Telemetry:
         """
         if not self.measuring and not 0 <= now - self._looked < _NANOSECONDS:
             self._looked = now
-            self.measuring = _takes(self.meter_provider) or _takes(metrics.get_meter_provider())
+            self.measuring = takes(self.meter_provider) or takes(metrics.get_meter_provider())
         return self.measuring
 
     def refuse(self, header: str, reason: str) -> None:
@@ -108,11 +113,6 @@ def build(
 def record(histogram: Histogram, nanoseconds: int, attributes: Attributes, context: Context) -> None:
     """Records a span's length in seconds; `context` holds that span, so that an exemplar leads to it."""
     histogram.record(nanoseconds / _NANOSECONDS, attributes, context)
-
-
-def _takes(provider: MeterProvider) -> bool:
-    """False for what the API has in place of a provider."""
-    return not type(provider).__module__.startswith("opentelemetry.metrics")
 
 
 def _version() -> str:

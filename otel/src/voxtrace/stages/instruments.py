@@ -9,6 +9,7 @@ from opentelemetry import metrics, trace
 
 from voxtrace import semconv
 from voxtrace._version import __version__
+from voxtrace.quality import configured
 from voxtrace.stages.series import bounded
 from voxtrace.stages.voices import voices_of
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from opentelemetry.metrics import MeterProvider
     from opentelemetry.trace import Tracer, TracerProvider
 
+    from voxtrace.quality import Thresholds
     from voxtrace.stages.series import Record
     from voxtrace.stages.voices import Voices
 
@@ -44,7 +46,9 @@ class Instruments:
     usage_characters: Record
     usage_compute: Record
     usage_cost: Record
+    quality_flags: Record
     voices: Voices
+    thresholds: Thresholds
 
     @classmethod
     def create(
@@ -53,8 +57,9 @@ class Instruments:
         *,
         tracer_provider: TracerProvider | None = None,
         meter_provider: MeterProvider | None = None,
+        thresholds: Thresholds | None = None,
     ) -> Instruments:
-        """Make the instruments of the scope, with the given providers or the global ones."""
+        """Make the instruments of the scope, by default those of the global providers and the environment."""
         meter = metrics.get_meter(scope, __version__, meter_provider, semconv.SCHEMA_URL)
         voices = voices_of(scope)
         semconv.METRIC_SPEECH_TTS_VOICES_ACTIVE.observable_gauge(meter, voices.observe)
@@ -84,5 +89,7 @@ class Instruments:
             usage_characters=bounded(semconv.METRIC_SPEECH_USAGE_CHARACTERS.counter(meter).add),
             usage_compute=bounded(semconv.METRIC_SPEECH_USAGE_COMPUTE_TIME.counter(meter).add),
             usage_cost=bounded(semconv.METRIC_SPEECH_USAGE_COST.counter(meter).add),
+            quality_flags=bounded(semconv.METRIC_SPEECH_QUALITY_FLAGS.counter(meter).add),
             voices=voices,
+            thresholds=configured() if thresholds is None else thresholds,
         )

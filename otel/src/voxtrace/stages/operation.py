@@ -10,6 +10,7 @@ from opentelemetry import trace
 
 from voxtrace import semconv
 from voxtrace._capture import capturing
+from voxtrace._evaluation import announce
 from voxtrace._guard import guarded
 from voxtrace.stages.stage import Stage, StageRun, Total, fail
 from voxtrace.stages.usage import Usage, bill
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from opentelemetry.trace import Span
     from opentelemetry.util.types import AttributeValue
 
+    from voxtrace.quality import Verdict
     from voxtrace.stages.instruments import Instruments
 
 _OPERATION = otel_context.create_key("voxtrace-engine-operation")
@@ -169,7 +171,16 @@ class Operation:
             if error_type is not None:
                 fail(self.span, error_type)
         with guarded("measure an engine operation"):
-            self._measure(error_type, trace.set_span_in_context(self.span, self._beyond))
+            context = trace.set_span_in_context(self.span, self._beyond)
+            self._measure(error_type, context)
+            announce(
+                self._verdicts(complete=error_type is None),
+                span=self.span,
+                count=self.instruments.quality_flags,
+                labels=self.labels,
+                context=context,
+                timestamp=end_time,
+            )
         with guarded("end an engine operation"):
             self.span.end(end_time)
 
@@ -196,6 +207,10 @@ class Operation:
     def usage(self) -> Usage:
         """Return what the operation used."""
         return Usage(audio=self.audio_seconds or 0.0, compute=self.worked)
+
+    def _verdicts(self, *, complete: bool) -> tuple[Verdict, ...]:  # noqa: ARG002  # for the stages
+        """Judge the work; what was given up is judged by its input alone."""
+        return ()
 
     def _describe(self, *, complete: bool) -> None:
         self.span.set_attributes({**self.varieties(), semconv.SPEECH_ENGINE_DURATION: self.worked})

@@ -6,7 +6,9 @@ import time
 from typing import TYPE_CHECKING
 
 from voxtrace import semconv
+from voxtrace._evaluation import audio_attributes, measured
 from voxtrace._guard import guarded
+from voxtrace.quality import of_synthesis
 from voxtrace.stages.operation import Operation
 from voxtrace.stages.texts import character_range, count_words, spoken, word_range
 from voxtrace.stages.usage import Usage
@@ -14,9 +16,12 @@ from voxtrace.stages.usage import Usage
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from numpy.typing import ArrayLike
     from opentelemetry.context import Context
     from opentelemetry.util.types import AttributeValue
 
+    from voxtrace.audio import AudioHealth
+    from voxtrace.quality import Verdict
     from voxtrace.stages.instruments import Instruments
 
 
@@ -41,6 +46,7 @@ class Synthesis(Operation):
         self._characters = 0
         self._started = time.perf_counter()
         self._first_audio: float | None = None
+        self._health: AudioHealth | None = None
         super().__init__(
             instruments,
             operation=semconv.GEN_AI_OPERATION_NAME_TEXT_TO_SPEECH,
@@ -75,9 +81,30 @@ class Synthesis(Operation):
         if self._first_audio is None:
             self._first_audio = time.perf_counter() - self._started
 
-    def audio(self, seconds: float) -> None:
-        """Say how long the speech is, in seconds."""
-        self.audio_seconds = seconds
+    def audio(
+        self,
+        seconds: float | None = None,
+        *,
+        samples: ArrayLike | None = None,
+        sample_rate: float | None = None,
+    ) -> None:
+        """
+        Say what was spoken.
+
+        Args:
+            seconds: How long the speech is.
+            samples: Its samples, of one channel, or those of its beginning; with numpy installed they are
+                looked at once, for silence, clipping and level, and not kept.
+            sample_rate: How many of them there are a second.
+        """
+        if samples is not None and sample_rate:
+            with guarded("measure synthesized speech"):
+                self._health = health = measured(samples, sample_rate)
+                if health is not None:
+                    self.span.set_attributes(audio_attributes(health))
+                    self.span.set_attribute(semconv.SPEECH_TTS_LEADING_SILENCE, health.leading_silence)
+        if seconds is not None:
+            self.audio_seconds = seconds
 
     def varieties(self) -> dict[str, AttributeValue]:
         """Return voice and language, which measurements tell apart."""
@@ -86,6 +113,16 @@ class Synthesis(Operation):
     def usage(self) -> Usage:
         """Return the characters that were spoken, the audio that was made, and the time the engine worked."""
         return Usage(audio=self.audio_seconds or 0.0, characters=self._characters, compute=self.worked)
+
+    def _verdicts(self, *, complete: bool) -> tuple[Verdict, ...]:
+        if not complete:
+            return ()
+        return of_synthesis(
+            self.instruments.thresholds,
+            health=self._health,
+            character_count=None if self._words is None else self._characters,
+            audio_duration=self.audio_seconds,
+        )
 
     def _describe(self, *, complete: bool) -> None:
         super()._describe(complete=complete)

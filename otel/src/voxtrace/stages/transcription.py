@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from voxtrace import semconv
 from voxtrace._guard import guarded
+from voxtrace.stages.evidence import Evidence
 from voxtrace.stages.operation import Operation
 from voxtrace.stages.texts import count_words
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from numpy.typing import ArrayLike
     from opentelemetry.context import Context
     from opentelemetry.util.types import AttributeValue
 
+    from voxtrace.quality import Verdict
     from voxtrace.stages.instruments import Instruments
 
 
@@ -47,6 +50,7 @@ class Transcription(Operation):
             model=model,
             attributes={semconv.GEN_AI_OUTPUT_TYPE: "text", **asked, **(attributes or {})},
         )
+        self.evidence = Evidence(instruments.thresholds, language_requested=language)
         self.language = language
         self.segments = 0
         self.words = 0
@@ -55,10 +59,32 @@ class Transcription(Operation):
         self._detected: str | None = None
         self._probability: float | None = None
         self._text: list[str] = []
+        self._avg_logprob: float | None = None
+        self._no_speech_probability: float | None = None
 
-    def audio(self, seconds: float) -> None:
-        """Say how long the audio is, in seconds, by its decoded samples."""
-        self.audio_seconds = seconds
+    def audio(
+        self,
+        seconds: float | None = None,
+        *,
+        samples: ArrayLike | None = None,
+        sample_rate: float | None = None,
+    ) -> None:
+        """
+        Say what the engine listens to.
+
+        Args:
+            seconds: How long the audio is, by its decoded samples.
+            samples: The samples, of one channel; with numpy installed they are looked at once, for clipping,
+                silence, noise, level and offset, and not kept.
+            sample_rate: How many of them there are a second.
+        """
+        if samples is not None and sample_rate:
+            with guarded("measure the audio of a transcription"):
+                self.span.set_attributes(self.evidence.hear(samples, sample_rate))
+                if seconds is None and self.evidence.health is not None:
+                    seconds = self.evidence.health.duration
+        if seconds is not None:
+            self.audio_seconds = seconds
 
     def hear(self, text: str, *, words: int | None = None) -> None:
         """Count a segment of the transcript; its text goes nowhere unless content is switched on."""
@@ -72,6 +98,8 @@ class Transcription(Operation):
         """Say which language was heard, and how sure of it the engine was (0 to 1)."""
         self.language = self._detected = language
         self._probability = probability
+        self.evidence.language = language
+        self.evidence.is_language_detected = True
 
     def confide(
         self,
@@ -88,12 +116,27 @@ class Transcription(Operation):
             no_speech_probability: How likely there was no speech, 0 to 1.
             compression_ratio: Size of the text by its compressed size.
         """
+        self._avg_logprob = avg_logprob
+        self._no_speech_probability = no_speech_probability
+        self.evidence.compression_ratio = compression_ratio
         with guarded("describe a transcript"):
             self.span.set_attributes(confidence(avg_logprob, no_speech_probability, compression_ratio))
 
     def varieties(self) -> dict[str, AttributeValue]:
         """Return the language, which measurements tell apart."""
         return {} if self.language is None else {semconv.SPEECH_ASR_LANGUAGE: self.language}
+
+    def _verdicts(self, *, complete: bool) -> tuple[Verdict, ...]:
+        verdicts = self.evidence.of_audio()
+        return verdicts + self.evidence.of_transcript(**self._known()) if complete else verdicts
+
+    def _known(self) -> dict[str, Any]:
+        """Return what a transcript is judged by, beside the evidence."""
+        return {
+            "word_count": self.words,
+            "avg_logprob": self._avg_logprob,
+            "no_speech_probability": self._no_speech_probability,
+        }
 
     def _describe(self, *, complete: bool) -> None:
         super()._describe(complete=complete)

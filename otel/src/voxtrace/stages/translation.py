@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from voxtrace import semconv
 from voxtrace._guard import guarded
+from voxtrace.quality import of_translation
 from voxtrace.stages.operation import Operation
 from voxtrace.stages.texts import count_words
 from voxtrace.stages.usage import Usage
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from opentelemetry.context import Context
     from opentelemetry.util.types import AttributeValue
 
+    from voxtrace.quality import Verdict
     from voxtrace.stages.instruments import Instruments
 
 
@@ -41,6 +43,7 @@ class Translation(Operation):
         self._pair: dict[str, AttributeValue] = {key: value for key, value in pair.items() if value}
         self._characters = 0
         self._words = 0
+        self._judged: dict[str, Any] = {}
         super().__init__(
             instruments,
             operation=semconv.GEN_AI_OPERATION_NAME_TRANSLATE,
@@ -55,6 +58,7 @@ class Translation(Operation):
         """Count what goes in; the text goes nowhere unless content is switched on."""
         with guarded("count a source text"):
             self._characters, self._words = len(text.strip()), count_words(text)
+            self._judged["character_count"] = self._characters
             self.span.set_attributes(
                 {
                     semconv.SPEECH_TRANSLATION_INPUT_CHARACTER_COUNT: self._characters,
@@ -73,6 +77,7 @@ class Translation(Operation):
         """
         with guarded("count a translation"):
             words = count_words(text)
+            self._judged["translated_character_count"] = len(text.strip())
             found: dict[str, AttributeValue] = {
                 semconv.SPEECH_TRANSLATION_OUTPUT_CHARACTER_COUNT: len(text.strip()),
                 semconv.SPEECH_TRANSLATION_OUTPUT_WORD_COUNT: words,
@@ -80,7 +85,8 @@ class Translation(Operation):
             if unknown_words is not None:
                 found[semconv.SPEECH_TRANSLATION_UNKNOWN_WORD_COUNT] = unknown_words
                 if words:
-                    found[semconv.SPEECH_TRANSLATION_UNKNOWN_WORD_RATIO] = min(unknown_words / words, 1.0)
+                    ratio = self._judged["unknown_word_ratio"] = min(unknown_words / words, 1.0)
+                    found[semconv.SPEECH_TRANSLATION_UNKNOWN_WORD_RATIO] = ratio
             self.span.set_attributes(found)
             self.content(semconv.SPEECH_PII_TRANSLATION, text)
 
@@ -91,6 +97,9 @@ class Translation(Operation):
     def usage(self) -> Usage:
         """Return the characters that went in, and the time the engine worked."""
         return Usage(characters=self._characters, compute=self.worked)
+
+    def _verdicts(self, *, complete: bool) -> tuple[Verdict, ...]:
+        return of_translation(self.instruments.thresholds, **self._judged) if complete else ()
 
     def _measure(self, error_type: str | None, context: Context) -> None:
         super()._measure(error_type, context)

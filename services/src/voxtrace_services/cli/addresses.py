@@ -54,6 +54,19 @@ def resolve(
     )
 
 
+def worker(name: str) -> str:
+    """Return the base URL of a worker's health port: of the stack that is up, or by the ports."""
+    try:
+        record = Record.read(data_dir())
+    except LayoutError:
+        record = None
+    if record is not None and record.alive:
+        for process in record.processes:
+            if process.name == name and process.health is not None:
+                return process.health.removesuffix("/health")
+    return f"http://{LOOPBACK}:{getattr(Ports.load(), f'{name}_health')}"
+
+
 def _of_the_stack() -> Mapping[str, str]:
     try:
         record = Record.read(data_dir())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shutil
@@ -15,7 +14,7 @@ from typing import Annotated, Any
 
 import typer
 
-from voxtrace_services.cli import supervisor
+from voxtrace_services.cli import diagnosis, supervisor
 from voxtrace_services.cli.addresses import console_token, data_dir, resolve
 from voxtrace_services.cli.backend import Backend, first_document
 from voxtrace_services.cli.demo import Demonstration
@@ -30,9 +29,9 @@ from voxtrace_services.cli.errors import (
 from voxtrace_services.cli.gateway import Gateway
 from voxtrace_services.cli.record import Record
 from voxtrace_services.cli.recording import default_recording
-from voxtrace_services.cli.screen import error_screen, screen
+from voxtrace_services.cli.screen import error_screen, print_json, screen
 from voxtrace_services.cli.session import session, start_detached
-from voxtrace_services.cli.status import standings_table, survey
+from voxtrace_services.cli.status import running, standings_table, survey
 from voxtrace_services.cli.steps import Steps
 from voxtrace_services.cli.table import red_table
 from voxtrace_services.cli.trace import Trace
@@ -158,13 +157,11 @@ def down() -> None:
 @app.command()
 def status(*, as_json: AsJson = False) -> None:
     """Show each process of the running platform: pid, port, health."""
-    record = Record.read(data_dir())
-    if record is None or not (record.alive or any(process.alive for process in record.processes)):
-        raise StackError("Nothing is up. Start the platform with: voxtrace up")
+    record = running(data_dir())
     standings = survey(record)
     if as_json:
         state = record.state if record.alive else "abandoned"
-        _print_json({"state": state, "full": record.full, "processes": [asdict(one) for one in standings]})
+        print_json({"state": state, "full": record.full, "processes": [asdict(one) for one in standings]})
     else:
         screen().print(standings_table(standings))
     if not record.alive:
@@ -175,12 +172,16 @@ def status(*, as_json: AsJson = False) -> None:
         raise StackError(f"Something is not well: see {data_dir() / 'logs'}.")
 
 
+app.command()(diagnosis.health)
+app.command()(diagnosis.profile)
+
+
 @app.command()
 def doctor(*, as_json: AsJson = False) -> None:
     """Show which real parts are on this machine, and how to install those that are not."""
     findings = examine()
     if as_json:
-        _print_json([finding.as_dict() for finding in findings])
+        print_json([finding.as_dict() for finding in findings])
     else:
         screen().print(findings_table(findings))
     if missing("demo"):
@@ -203,7 +204,7 @@ def upload(
     receipt = client.send(file, target_language=to, voice=voice)
     if not wait:
         if as_json:
-            _print_json(receipt.body)
+            print_json(receipt.body)
         else:
             print(f"upload {receipt.upload_id}")
             print(f"trace  {receipt.trace_id}")
@@ -211,7 +212,7 @@ def upload(
         return
     *_, finished = client.follow(receipt.upload_id, seconds=timeout)
     if as_json:
-        _print_json(finished.body)
+        print_json(finished.body)
         finished.require_completed()
         return
     finished.require_completed()
@@ -246,7 +247,7 @@ def trace(
     ]
     trace_id, document = _find(identifier.lower(), backends, Gateway(url=addresses.gateway))
     if as_json:
-        _print_json(document)
+        print_json(document)
     else:
         screen().print(Waterfall(trace=Trace.from_otlp(document, trace_id)))
 
@@ -264,7 +265,7 @@ def red(
     backend = _console(console or resolve().console)
     rates = backend.rates(window)
     if as_json:
-        _print_json({"window": window, "rows": [rate.as_dict() for rate in rates]})
+        print_json({"window": window, "rows": [rate.as_dict() for rate in rates]})
     elif rates:
         screen().print(red_table(rates, window=window))
     else:
@@ -306,7 +307,3 @@ def _search(upload_id: str, backends: list[Backend]) -> str | None:
         if found:
             return found[0]
     return None
-
-
-def _print_json(body: Any) -> None:
-    print(json.dumps(body, indent=2, ensure_ascii=False), flush=True)

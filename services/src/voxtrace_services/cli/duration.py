@@ -2,7 +2,24 @@
 
 from __future__ import annotations
 
+import re
+
 _MINUTE = 60.0
+_WRITTEN = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|min|m)?")
+_UNITS = {"ms": 0.001, "s": 1.0, "min": _MINUTE, "m": _MINUTE}
+
+
+def seconds(text: str) -> float:
+    """
+    Read a duration: `10s`, `500ms`, `1m`, or a number of seconds.
+
+    Raises:
+        ValueError: it is none.
+    """
+    match = _WRITTEN.fullmatch(text.strip())
+    if match is None:
+        raise ValueError(f"{text!r} is no duration; give one such as 10s, 500ms or 1m")
+    return float(match[1]) * _UNITS[match[2] or "s"]
 
 
 def readable(seconds: float) -> str:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from functools import cache
+from typing import Any
 
 from rich.console import Console
 
@@ -23,3 +25,8 @@ def screen() -> Console:
 def error_screen() -> Console:
     """Return the console of standard error: progress and what is not a result."""
     return Console(stderr=True, highlight=False)
+
+
+def print_json(body: Any) -> None:
+    """Print a result for programs."""
+    print(json.dumps(body, indent=2, ensure_ascii=False), flush=True)

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import socket
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import httpx
 from rich import box
 from rich.table import Table
 from rich.text import Text
 
+from voxtrace_services.cli.errors import StackError
+from voxtrace_services.cli.record import Record
 from voxtrace_services.cli.waterfall import colour
 from voxtrace_services.native.ports import LOOPBACK
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
-    from voxtrace_services.cli.record import ProcessRecord, Record
+    from voxtrace_services.cli.record import ProcessRecord
 
 _ASK_SECONDS = 3.0
 
@@ -37,10 +40,45 @@ class Standing:
         return self.health == "ok"
 
 
+@dataclass(frozen=True, kw_only=True)
+class Inspection:
+    """What a process said when asked: in a word as a Standing has it, and in full where it is ours."""
+
+    health: str
+    report: Mapping[str, Any] | None = None
+
+
+def running(data_dir: Path) -> Record:
+    """
+    Return the stack that is up.
+
+    Raises:
+        StackError: when there is none.
+    """
+    record = Record.read(data_dir)
+    if record is None or not (record.alive or any(process.alive for process in record.processes)):
+        raise StackError("Nothing is up. Start the platform with: voxtrace up")
+    return record
+
+
+def inspect(process: ProcessRecord) -> Inspection:
+    """Ask a process how it is."""
+    if not process.alive:
+        return Inspection(health="dead")
+    try:
+        if process.health is None:
+            with socket.create_connection((LOOPBACK, process.port or 0), timeout=_ASK_SECONDS):
+                return Inspection(health="ok")
+        answer = httpx.get(process.health, timeout=_ASK_SECONDS, trust_env=False)
+    except (OSError, httpx.HTTPError):
+        return Inspection(health="no answer")
+    return _said(answer)
+
+
 def survey(record: Record) -> tuple[Standing, ...]:
     """Ask every process of a stack how it is."""
     return tuple(
-        Standing(name=process.name, pid=process.pid, port=process.port, health=_ask(process))
+        Standing(name=process.name, pid=process.pid, port=process.port, health=inspect(process).health)
         for process in record.processes
     )
 
@@ -60,27 +98,16 @@ def standings_table(standings: Sequence[Standing]) -> Table:
     return table
 
 
-def _ask(process: ProcessRecord) -> str:
-    if not process.alive:
-        return "dead"
-    try:
-        if process.health is None:
-            with socket.create_connection((LOOPBACK, process.port or 0), timeout=_ASK_SECONDS):
-                return "ok"
-        answer = httpx.get(process.health, timeout=_ASK_SECONDS, trust_env=False)
-    except (OSError, httpx.HTTPError):
-        return "no answer"
-    return _said(answer)
-
-
-def _said(answer: httpx.Response) -> str:
+def _said(answer: httpx.Response) -> Inspection:
     """Our services say what is wrong with them; of the others the HTTP status is enough."""
+    health = "ok" if answer.is_success else f"HTTP {answer.status_code}"
     try:
         report = answer.json()
     except ValueError:
         report = None
-    if isinstance(report, dict) and isinstance(report.get("checks"), dict):
-        wrong = [name for name, check in report["checks"].items() if check.get("status") != "ok"]
-        if wrong:
-            return f"{report.get('status', 'failing')}: {', '.join(wrong)}"
-    return "ok" if answer.is_success else f"HTTP {answer.status_code}"
+    if not isinstance(report, dict) or not isinstance(report.get("checks"), dict):
+        return Inspection(health=health)
+    wrong = [name for name, check in report["checks"].items() if check.get("status") != "ok"]
+    if wrong:
+        health = f"{report.get('status', 'failing')}: {', '.join(wrong)}"
+    return Inspection(health=health, report=report)

@@ -51,6 +51,11 @@ class ArtifactStore:
         # An object store shows an upload only when it is complete; a disk needs temp + rename.
         self._renames = "file" in protocols
 
+    @property
+    def folder(self) -> Path | None:
+        """The folder on a disk of this machine; None for a store elsewhere."""
+        return Path(self._root) if self._renames else None
+
     def write(self, name: str, data: bytes | IO[bytes]) -> None:
         """Store `data` under `name`; readers see what was there before or all of the new, never a part."""
         path = self._path(name)

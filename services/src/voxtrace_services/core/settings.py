@@ -34,6 +34,10 @@ class Settings(BaseSettings):
     gateway_port: Port = 8080
     health_host: str = "127.0.0.1"
     health_port: Port = 0
+    #: Less space than this beside the artifacts, where they are on a disk, and the service is failing.
+    disk_free_bytes: Annotated[int, Field(ge=0)] = 100 * 1024 * 1024
+    #: Who may have a process profile itself: profiles show code, and cost CPU.
+    profiling: Literal["off", "loopback", "anyone"] = "loopback"
 
     asr_engine: Literal["faster-whisper", "openai-whisper", "null"] = "faster-whisper"
     asr_model: str = "tiny.en"

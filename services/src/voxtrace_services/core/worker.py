@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from voxtrace import health
-from voxtrace.errors import HealthCheckError
+from voxtrace_services.core import dependencies
 from voxtrace_services.core.artifacts import ArtifactMissingError, ArtifactStore
 from voxtrace_services.core.broker import RejectedError
 from voxtrace_services.core.messages import Message, decode
+from voxtrace_services.core.profiling import PROFILE, ProfileAction, Sampler
 from voxtrace_services.core.rabbitmq import open_broker
 from voxtrace_services.core.results import artifact
 
@@ -103,7 +104,7 @@ def content(kind: type[Content], store: ArtifactStore, name: str) -> Content:
 
 def serve(runtime: Runtime, load: Callable[[Settings], Stage[Request]]) -> None:
     """
-    Load a stage and run it until told to stop; /health answers meanwhile if it has a port.
+    Load a stage and run it until told to stop; /health and /profile answer meanwhile if it has a port.
 
     Args:
         runtime: What to run with.
@@ -114,17 +115,22 @@ def serve(runtime: Runtime, load: Callable[[Settings], Stage[Request]]) -> None:
     broker = open_broker(settings)
     loaded = threading.Event()
 
-    def check_engine() -> None:
-        if not loaded.is_set():
-            raise HealthCheckError("the engine is being loaded")
-
+    sampler = Sampler()
     with ExitStack() as cleanup:
         cleanup.callback(broker.close)
         if settings.health_port:
-            checks = {"broker": broker.check, "artifacts": store.check, "engine": check_engine}
-            report = health.Health(runtime.service, checks)
-            server = health.serve(report, host=settings.health_host, port=settings.health_port)
+            checks = {
+                "broker": broker.check,
+                "engine": health.model(loaded.is_set),
+                **dependencies.of(store, settings),
+            }
+            server = health.serve(
+                health.Health(runtime.service, checks, folder=store.folder or "."),
+                host=settings.health_host,
+                port=settings.health_port,
+                actions={PROFILE: ProfileAction(runtime.service, sampler, store, settings.profiling)},
+            )
             cleanup.callback(server.close)
         stage = load(settings)
         loaded.set()
-        broker.consume(stage.queue, handler(stage, store), runtime.stop)
+        broker.consume(stage.queue, sampler.covered(handler(stage, store)), runtime.stop)

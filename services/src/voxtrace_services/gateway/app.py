@@ -12,11 +12,14 @@ from fastapi import FastAPI, Response
 from fastapi.responses import JSONResponse
 
 from voxtrace.health import Health
+from voxtrace_services.core import dependencies
 from voxtrace_services.core.artifacts import ArtifactStore
 from voxtrace_services.core.rabbitmq import open_broker
 from voxtrace_services.gateway import media, problems
 from voxtrace_services.gateway.events import Events
 from voxtrace_services.gateway.jobs import Jobs
+from voxtrace_services.gateway.profiles import Profiles
+from voxtrace_services.gateway.profiling import ProfiledRoute, Profiling
 from voxtrace_services.gateway.relay import Relay
 from voxtrace_services.gateway.resources import PATH, Index
 from voxtrace_services.gateway.settings import GatewaySettings
@@ -69,13 +72,17 @@ def create(*, settings: GatewaySettings, jobs: Jobs, store: ArtifactStore, broke
     problems.install(app)
     uploads = Uploads(jobs=jobs, store=store, relay=relay, max_audio_seconds=settings.max_audio_seconds)
     app.include_router(uploads.router)
+    policy = settings.profiling
+    app.include_router(Profiles(store=store, policy=policy).router)
+    app.router.route_class = ProfiledRoute
+    app.add_middleware(Profiling, service=SERVICE, store=store, policy=policy)
     checks = {
         "database": jobs.check,
-        "artifacts": store.check,
         "broker": relay.check,
         "ffprobe": media.check,
+        **dependencies.of(store, settings),
     }
-    health = Health(SERVICE, checks)
+    health = Health(SERVICE, checks, folder=store.folder or ".")
 
     def report() -> Response:
         """

@@ -36,6 +36,9 @@ class Problem:
 
 MALFORMED_REQUEST = Problem(code="malformed_request", status=400, title="The request cannot be read")
 UPLOAD_INTERRUPTED = Problem(code="upload_interrupted", status=400, title="The upload broke off")
+PROFILING_FORBIDDEN = Problem(code="profiling_forbidden", status=403, title="Profiles are not for everybody")
+UNKNOWN_PROFILE = Problem(code="unknown_profile", status=404, title="There is no such profile")
+PROFILING_BUSY = Problem(code="profiling_busy", status=409, title="Another request is being profiled")
 UNKNOWN_UPLOAD = Problem(code="unknown_upload", status=404, title="There is no such upload")
 RESULT_NOT_READY = Problem(code="result_not_ready", status=404, title="This result does not exist yet")
 RESULT_UNAVAILABLE = Problem(code="result_unavailable", status=404, title="There is no such result")

@@ -16,6 +16,7 @@ from voxtrace_services.gateway import media, problems
 from voxtrace_services.gateway.intake import Upload, received
 from voxtrace_services.gateway.jobs import IdempotencyKeyTakenError, Job, Jobs, UnknownJobError
 from voxtrace_services.gateway.problems import ProblemError
+from voxtrace_services.gateway.profiling import ProfiledRoute
 from voxtrace_services.gateway.relay import Relay
 from voxtrace_services.gateway.resources import (
     PATH,
@@ -69,7 +70,7 @@ class Uploads:
     @property
     def router(self) -> APIRouter:
         """The routes."""
-        router = APIRouter(prefix=PATH, tags=["uploads"])
+        router = APIRouter(prefix=PATH, tags=["uploads"], route_class=ProfiledRoute)
         router.add_api_route("", self.accept, methods=["POST"], status_code=202, openapi_extra=_FORM)
         router.add_api_route("", self.recent, methods=["GET"])
         router.add_api_route("/{upload_id}", self.status, methods=["GET"])

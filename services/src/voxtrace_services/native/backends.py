@@ -114,7 +114,9 @@ def _prometheus_files(data_dir: Path, ports: Ports) -> Path:
         "rabbitmq": ports.amqp_metrics,
     }.items():
         (targets / f"{name}.yaml").write_text(f"- targets: ['{LOOPBACK}:{port}']\n")
-    return shutil.copyfile(root() / "deploy" / "prometheus" / "prometheus.yml", data_dir / "prometheus.yml")
+    committed = root() / "deploy" / "prometheus"
+    shutil.copytree(committed / "rules", data_dir / "rules", dirs_exist_ok=True)
+    return shutil.copyfile(committed / "prometheus.yml", data_dir / "prometheus.yml")
 
 
 def _built(build: Build) -> Path:

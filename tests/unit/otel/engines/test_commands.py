@@ -92,7 +92,22 @@ def test_a_translation_is_one_span_however_it_is_run(
         "name": "translate eng-spa",
         "trace": 1,
         "span": 1,
-        "attributes": {**TRANSLATED, count: 15},
+        "attributes": {**TRANSLATED, count: 15, "speech.quality.flags": ["unknown_words"]},
+        "events": [
+            {
+                "name": "gen_ai.evaluation.result",
+                "gen_ai.evaluation.explanation": "0.3333 > 0.2",
+                "gen_ai.evaluation.name": "unknown_words",
+                "gen_ai.evaluation.score.label": "fail",
+                "gen_ai.evaluation.score.value": pytest.approx(1 / 3),
+            },
+            {
+                "name": "gen_ai.evaluation.result",
+                "gen_ai.evaluation.name": "length_ratio",
+                "gen_ai.evaluation.score.label": "pass",
+                "gen_ai.evaluation.score.value": pytest.approx(16 / 15),
+            },
+        ],
     }
 
 

@@ -107,6 +107,37 @@ def test_nothing_is_traced_twice(providers: dict[str, Any], seen: Seen, channel_
         PikaInstrumentor().uninstrument()
 
 
+@pytest.mark.parametrize("late", [False, True])
+@pytest.mark.parametrize(
+    ("settle", "settlement"),
+    [
+        (lambda channel: channel.basic_ack(7), "ack"),
+        (lambda channel: channel.basic_ack(0, multiple=True), "ack"),
+        (lambda channel: channel.basic_nack(7, requeue=False), "nack"),
+        (lambda channel: channel.basic_reject(7), "requeue"),
+    ],
+)
+def test_a_channel_that_has_consumers_settles_their_messages(
+    providers: dict[str, Any], seen: Seen, settle: Any, settlement: str, late: bool
+) -> None:
+    """Given to the instrumentor while all of pika is traced, it settles what came and comes to them."""
+    wire, instrumentor = Wire(), PikaInstrumentor()
+    instrumentor.instrument(**providers)
+    try:
+        wire.blocking.basic_consume("transcribe", lambda *_: None, consumer_tag="consumer")
+        if late:
+            wire.deliver(delivery_tag=7)
+        PikaInstrumentor.instrument_channel(wire.blocking, **providers)
+        if not late:
+            wire.deliver(delivery_tag=7)
+        settle(wire.blocking)
+        (span,) = [span for span in seen.spans() if span["name"] == PROCESS]
+        assert span["attributes"]["voxtrace.messaging.settlement"] == settlement
+        assert instrumentor._instrumentation.ledger.deliveries() == []
+    finally:
+        instrumentor.uninstrument()
+
+
 def test_an_object_of_the_users_own_is_traced(providers: dict[str, Any], seen: Seen) -> None:
     """Anything with a channel's methods can be traced, also where it has them as plain attributes."""
 
@@ -142,6 +173,63 @@ def test_an_object_of_the_users_own_is_traced(providers: dict[str, Any], seen: S
     assert double.settled == [7]
     PikaInstrumentor.uninstrument_channel(double)
     assert vars(double) == before
+
+
+def test_an_object_is_called_as_it_was(providers: dict[str, Any], seen: Seen) -> None:
+    """Whatever is given by name is passed on by name, by position by position, and nothing besides."""
+    calls: list[tuple[str, tuple[Any, ...], dict[str, Any]]] = []
+
+    class Strict:
+        """A test's channel, which takes less than pika's and is particular about it."""
+
+        def basic_ack(self, delivery_tag: int) -> None:
+            calls.append(("ack", (delivery_tag,), {}))
+
+        def basic_nack(self, *args: Any, **kwargs: Any) -> None:
+            calls.append(("nack", args, kwargs))
+
+        def basic_reject(self, *, delivery_tag: int) -> None:
+            calls.append(("reject", (), {"delivery_tag": delivery_tag}))
+
+        def basic_publish(self, *, exchange: str, routing_key: str, body: bytes, properties: Any) -> None:
+            calls.append(("publish", (), {"exchange": exchange, "routing_key": routing_key, "body": body}))
+            assert "traceparent" in properties.headers
+
+        def basic_consume(self, *, on_message_callback: Any, queue: str) -> Any:
+            calls.append(("consume", (), {"queue": queue}))
+            return on_message_callback
+
+        def basic_get(self, *, queue: str) -> tuple[None, None, None]:
+            calls.append(("get", (), {"queue": queue}))
+            return None, None, None
+
+        def consume(self, *, queue: str) -> Any:
+            calls.append(("loop", (), {"queue": queue}))
+            yield from ()
+
+    strict = Strict()
+    PikaInstrumentor.instrument_channel(strict, **providers)
+    strict.basic_ack(1)
+    strict.basic_ack(delivery_tag=2)
+    strict.basic_nack(3, requeue=False)
+    strict.basic_nack(multiple=True)
+    strict.basic_reject(delivery_tag=4)
+    strict.basic_publish(exchange="speech", routing_key="transcribe", body=b"body")
+    assert callable(strict.basic_consume(queue="q", on_message_callback=lambda *_: None))
+    strict.basic_get(queue="q")
+    assert list(strict.consume(queue="q")) == []
+    assert calls == [
+        ("ack", (1,), {}),
+        ("ack", (2,), {}),
+        ("nack", (3,), {"requeue": False}),
+        ("nack", (), {"multiple": True}),
+        ("reject", (), {"delivery_tag": 4}),
+        ("publish", (), {"exchange": "speech", "routing_key": "transcribe", "body": b"body"}),
+        ("consume", (), {"queue": "q"}),
+        ("get", (), {"queue": "q"}),
+        ("loop", (), {"queue": "q"}),
+    ]
+    assert [span["name"] for span in seen.spans()] == [PUBLISH]
 
 
 def test_what_cannot_be_traced_is_left_alone(providers: dict[str, Any]) -> None:

@@ -282,6 +282,18 @@ def test_one_channel_alone_is_followed(clock: Clock, seen: Seen, provider: Trace
     assert [outcome[0] for outcome in outcomes(seen)] == [2, 1]
 
 
+def test_a_first_message_that_is_never_sent_ends_with_its_channel(
+    wire: Wire, seen: Seen, instrumented: PikaInstrumentor
+) -> None:
+    """A loop that dies before it comes to the channel's first publish leaves no span open."""
+    confirms = instrumented._instrumentation.confirms
+    publication = begin(instrumented._instrumentation.telemetry, wire.channel, "speech", "transcribe", None)
+    publication.mark(deferred=True)
+    confirms.hand_over(SimpleNamespace(_channel=wire.channel), publication)
+    wire.close(StreamLostError("gone"))
+    assert outcomes(seen) == [(1, 0.0, "ERROR", "StreamLostError")]
+
+
 def test_what_nobody_sends_any_more_is_an_error(
     wire: Wire, seen: Seen, instrumented: PikaInstrumentor
 ) -> None:

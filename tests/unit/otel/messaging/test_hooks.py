@@ -139,8 +139,8 @@ def test_suppression_holds_on_the_thread_that_sends(traced: Trace, seen: Seen) -
 
     below = sending(telemetry, confirms)(send)
 
-    def hand_over(*args: Any) -> None:
-        thread = threading.Thread(target=below, args=args)
+    def hand_over(*args: Any, **kwargs: Any) -> None:
+        thread = threading.Thread(target=below, args=args, kwargs=kwargs)
         thread.start()
         thread.join()
 

@@ -48,6 +48,9 @@ REPLACED = {
     ("BlockingChannel", "basic_publish"),
     ("BlockingChannel", "basic_consume"),
     ("BlockingChannel", "basic_get"),
+    ("BlockingChannel", "basic_ack"),
+    ("BlockingChannel", "basic_nack"),
+    ("BlockingChannel", "basic_reject"),
     ("BlockingChannel", "consume"),
     ("BlockingChannel", "cancel"),
     ("Channel", "basic_publish"),
@@ -107,6 +110,36 @@ def test_there_is_one_instrumentor() -> None:
     PikaInstrumentor().uninstrument()
     PikaInstrumentor().uninstrument()
     assert PikaInstrumentor().is_instrumented_by_opentelemetry is False
+
+
+@pytest.mark.parametrize("broken", ["_patches", "reception", "ledger", "confirms"])
+def test_a_step_that_fails_leaves_none_undone(
+    instrumented: PikaInstrumentor, monkeypatch: pytest.MonkeyPatch, wire: Wire, seen: Seen, broken: str
+) -> None:
+    """Whatever cannot be put back, the rest is, and pika can be traced anew."""
+    instrumentation = instrumented._instrumentation
+    wire.channel.confirm_delivery(lambda _: None)
+    wire.blocking.basic_consume("q", lambda *_: None, consumer_tag="consumer")
+    wire.deliver()
+    wire.channel.basic_publish("", "q", b"")
+
+    def fail() -> None:
+        raise RuntimeError
+
+    if broken == "_patches":
+        monkeypatch.setattr(instrumentation._patches[0], "revert", fail)
+    else:
+        monkeypatch.setattr(getattr(instrumentation, broken), "abandon", fail)
+    instrumented.uninstrument()
+    assert instrumented.is_instrumented_by_opentelemetry is False
+    left = {("BlockingChannel", "basic_publish")} if broken == "_patches" else set()
+    assert (changed(), instrumentation.telemetry.enabled) == (left, False)
+    ended = [span["name"] for span in seen.spans()]
+    assert len(ended) == (1 if broken in {"ledger", "confirms"} else 2), ended
+    monkeypatch.undo()
+    BlockingChannel.basic_publish = ORIGINAL[BlockingChannel, "basic_publish"]
+    instrumentation.ledger.abandon()
+    instrumentation.confirms.abandon()
 
 
 def test_it_can_be_turned_on_again(wire: Wire, seen: Seen, instrumented: PikaInstrumentor) -> None:

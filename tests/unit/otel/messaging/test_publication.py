@@ -200,3 +200,22 @@ def test_the_span_is_current_while_pika_publishes(wire: Wire, monkeypatch: pytes
     wire.blocking.basic_publish("speech", "transcribe", b"body")
     note()
     assert current == [1, 0]
+
+
+def test_properties_that_take_no_note_are_published_all_the_same(wire: Wire, seen: Seen) -> None:
+    """Where nothing can be left with a message for the channel below, that one traces it, once."""
+
+    class Strict:
+        """Properties of the application's own."""
+
+        __slots__ = ("headers", "message_id")
+
+    properties = Strict()
+    properties.headers, properties.message_id = {"job": "7"}, "m1"
+    wire.blocking.basic_publish("speech", "transcribe", b"body", properties)
+    (published,) = wire.published
+    assert published.headers.keys() == {"job", "traceparent", "voxtrace-enqueued-at"}
+    assert (properties.headers, [span["name"] for span in seen.spans()]) == (
+        {"job": "7"},
+        ["publish speech:transcribe"],
+    )

@@ -103,13 +103,16 @@ def test_an_empty_get_is_no_span(channel: BlockingChannel, seen: Seen) -> None:
 
 
 def test_the_settlement_of_a_got_message_is_seen(channel: BlockingChannel, publish: Any, seen: Seen) -> None:
-    """A message that was got and refused has its refusal below the receive span."""
+    """A message that was got and refused has its refusal below the receive span, an error and measured."""
     publish()
     method, _, _ = channel.basic_get("transcribe")
     channel.basic_nack(method.delivery_tag, requeue=False)
     span = seen.named("nack transcribe")
     assert (span["kind"], span["trace"], span["parent"]) == ("CLIENT", 9, 1)
+    assert (span["status"], span["attributes"]["error.type"]) == ("ERROR", "rejected")
     assert len(seen.spans()) == 2
+    measured = [attributes for attributes, _ in seen.metrics()["messaging.client.operation.duration"]]
+    assert [point.get("error.type") for point in measured] == [None, "rejected"]
 
 
 @pytest.mark.parametrize("auto_ack", [True, False])
@@ -303,6 +306,22 @@ def test_after_uninstrumenting_the_loop_goes_on_untraced(
     assert (current(), len(seen.spans())) == (0, 1)
     assert next(messages)[2] == b"body"
     assert (current(), len(seen.spans())) == (0, 1)
+
+
+def test_uninstrumenting_in_another_thread_gives_the_loop_its_context_back(
+    channel: BlockingChannel, publish: Any, seen: Seen, instrumented: PikaInstrumentor
+) -> None:
+    """The step ends at once; the thread that it is in leaves the message's context with its next step."""
+    publish(2)
+    before = context.get_current()
+    messages = channel.consume("transcribe", auto_ack=True)
+    next(messages)
+    thread = threading.Thread(target=instrumented.uninstrument)
+    thread.start()
+    thread.join()
+    assert len(seen.spans()) == 1
+    next(messages)
+    assert context.get_current() is before
 
 
 def test_a_broken_ledger_costs_the_span_alone(

@@ -18,6 +18,9 @@ from pika.exceptions import (
     StreamLostError,
 )
 
+from unit.otel.messaging.conftest import CREATION
+from unit.otel.messaging.conftest import Wire as AWire
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -122,6 +125,53 @@ def test_a_settlement_that_pika_refuses_settles_nothing(wire: Wire, seen: Seen) 
     assert outcomes(seen) == [(1, "channel_closed", "ERROR", "StreamLostError")]
 
 
+LOST = [
+    ("ack", lambda channel: channel.basic_ack(1)),
+    ("nack", lambda channel: channel.basic_nack(delivery_tag=1)),
+    ("reject", lambda channel: channel.basic_reject(1, requeue=False)),
+]
+
+
+@pytest.mark.parametrize(("operation", "settle"), LOST, ids=[name for name, _ in LOST])
+def test_a_settlement_that_is_lost_in_the_buffer_is_none(
+    wire: Wire, seen: Seen, operation: str, settle: Callable[[Any], None]
+) -> None:
+    """Where the connection breaks while it is flushed the message is lost, and known if it comes again."""
+    message = pika.BasicProperties(headers={"traceparent": CREATION})
+    wire.blocking.basic_consume("transcribe", lambda *_: None, consumer_tag="consumer")
+    wire.deliver(message)
+
+    def flush(*_waiters: object) -> None:
+        lost = StreamLostError("gone")
+        wire.close(lost)
+        raise lost
+
+    wire._flush_output = flush
+    with pytest.raises(StreamLostError):
+        settle(wire.blocking)
+    assert outcomes(seen) == [(1, "channel_closed", "ERROR", "StreamLostError")]
+    failed = seen.named(f"{operation} speech:transcribe")
+    assert (failed["status"], failed["attributes"]["error.type"]) == ("ERROR", "StreamLostError")
+    again = AWire()
+    again.blocking.basic_consume("transcribe", lambda *_: None, auto_ack=True, consumer_tag="consumer")
+    again.deliver(message, redelivered=True)
+    first, second = [span for span in seen.spans() if span["kind"] == "CONSUMER"]
+    assert second["links"] == [8, first["span"]]
+
+
+def test_what_another_thread_raises_into_an_ack_does_not_undo_it(wire: Wire, seen: Seen) -> None:
+    """Flushing runs what was handed to the connection: its exception comes out of an ack that went out."""
+    consume(wire, 1)
+
+    def flush(*_waiters: object) -> None:
+        raise LookupError
+
+    wire._flush_output = flush
+    with pytest.raises(LookupError):
+        wire.blocking.basic_ack(1)
+    assert outcomes(seen) == [(1, "ack", "UNSET", None)]
+
+
 TIMED_OUT = (
     "PRECONDITION_FAILED - delivery acknowledgement on channel 1 timed out. "
     "Timeout value used: 1800000 ms. This timeout value can be configured"
@@ -146,6 +196,29 @@ def test_a_lost_channel_ends_every_span(wire: Wire, seen: Seen, reason: Exceptio
     consume(wire, 1, 2)
     wire.close(reason)
     assert outcomes(seen) == [(tag, "channel_closed", "ERROR", error_type) for tag in (1, 2)]
+
+
+def test_a_message_that_outlived_its_channel_is_lost_with_it(
+    wire: Wire, seen: Seen, instrumented: PikaInstrumentor
+) -> None:
+    """Pika hands over what it had of a closed channel: its span ends as the others do, and is known."""
+
+    def work(_channel: Any, method: Any, _properties: Any, _body: Any) -> None:
+        if method.delivery_tag == 1:
+            wire.close(StreamLostError("gone"))
+
+    wire.blocking.basic_consume("transcribe", work, consumer_tag="consumer")
+    message = pika.BasicProperties(headers={"traceparent": CREATION})
+    for tag in (1, 2):
+        wire.deliver(message, delivery_tag=tag, dispatch=False)
+    wire.blocking._dispatch_events()
+    assert outcomes(seen) == [(tag, "channel_closed", "ERROR", "StreamLostError") for tag in (1, 2)]
+    assert instrumented._instrumentation.ledger.deliveries() == []
+    again = AWire()
+    again.blocking.basic_consume("transcribe", lambda *_: None, auto_ack=True, consumer_tag="consumer")
+    again.deliver(message, redelivered=True)
+    first, second, third = [span for span in seen.spans() if span["kind"] == "CONSUMER"]
+    assert (first["links"], third["links"]) == ([8], [8, second["span"]])
 
 
 def test_an_ack_from_another_thread_ends_the_span_there(wire: Wire, seen: Seen, clock: Clock) -> None:

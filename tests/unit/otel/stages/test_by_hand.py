@@ -18,9 +18,13 @@ SHARED = {"gen_ai.provider.name": "mine", "gen_ai.request.model": "large"}
 
 
 def timeless(span: dict[str, Any]) -> dict[str, Any]:
-    """A span without what depends on the machine's speed."""
+    """A span without what depends on the machine's speed, its verdicts by name."""
     for name in ("speech.engine.duration", "speech.real_time_factor", "speech.tts.first_audio"):
         span.get("attributes", {}).pop(name, None)
+    if events := span.pop("events", None):
+        span["verdicts"] = {
+            event["gen_ai.evaluation.name"]: event["gen_ai.evaluation.score.label"] for event in events
+        }
     return {key: value for key, value in span.items() if key not in {"start", "end"}}
 
 
@@ -61,6 +65,12 @@ def test_a_transcription_is_one_span_with_its_stages(telemetry: CapturedTelemetr
             "speech.language.detected": "de",
             "speech.language.probability": 0.75,
             "speech.language.requested": "en",
+            "speech.quality.flags": ["language_mismatch"],
+        },
+        "verdicts": {
+            "low_confidence": "pass",
+            "text_without_speech": "pass",
+            "language_mismatch": "fail",
         },
     }
 
@@ -104,7 +114,9 @@ def test_a_translation_counts_both_texts(telemetry: CapturedTelemetry) -> None:
             "speech.translation.target_language": "es",
             "speech.translation.unknown_word.count": 1,
             "speech.translation.unknown_word.ratio": pytest.approx(1 / 3),
+            "speech.quality.flags": ["unknown_words"],
         },
+        "verdicts": {"unknown_words": "fail", "length_ratio": "pass"},
     }
     assert point(telemetry, "speech.words")["value"] == 3
     assert point(telemetry, "speech.usage.characters")["value"] == 15
@@ -133,6 +145,7 @@ def test_a_synthesis_counts_what_is_spoken(telemetry: CapturedTelemetry) -> None
             "speech.tts.voice": "ana",
             "speech.tts.word.count": 2,
         },
+        "verdicts": {"characters_per_second": "pass"},
     }
     duration = point(telemetry, "speech.tts.duration")
     assert duration["attributes"] == {
@@ -143,6 +156,24 @@ def test_a_synthesis_counts_what_is_spoken(telemetry: CapturedTelemetry) -> None
     }
     assert point(telemetry, "speech.tts.time_to_first_audio")["sum"] == first
     assert point(telemetry, "speech.words")["value"] == 2
+
+
+def test_samples_are_judged_and_not_kept(telemetry: CapturedTelemetry) -> None:
+    """Silence is flagged as silent, on the way in and out, and gives the length where none was told."""
+    silence = [0.0] * 16_000
+    with stages.transcription(provider="mine") as work:
+        work.audio(samples=silence, sample_rate=8_000)
+    with stages.synthesis(provider="mine") as work:
+        work.audio(2.0, samples=silence, sample_rate=8_000)
+    heard, spoken = telemetry.spans()
+    assert heard["attributes"]["speech.audio.duration"] == 2.0
+    assert heard["attributes"]["speech.quality.flags"] == ["silence", "level"]
+    assert spoken["attributes"]["speech.quality.flags"] == ["silent"]
+    flags = {
+        found["attributes"]["speech.quality.flag.name"]
+        for found in telemetry.metrics()["speech.quality.flags"]
+    }
+    assert flags == {"silence", "level", "silent"}
 
 
 def test_the_work_is_current_in_its_block_alone(telemetry: CapturedTelemetry) -> None:

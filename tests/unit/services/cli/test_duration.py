@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from voxtrace_services.cli.duration import readable
+from voxtrace_services.cli.duration import readable, seconds
 
 
 @pytest.mark.parametrize(
@@ -28,3 +28,18 @@ from voxtrace_services.cli.duration import readable
 def test_readable(seconds: float, text: str) -> None:
     """A duration keeps about three digits, and never rounds up into a unit it should have left."""
     assert readable(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"), [("10s", 10), ("500ms", 0.5), ("1m", 60), ("2 min", 120), ("7", 7), (" 1.5s ", 1.5)]
+)
+def test_seconds(text: str, expected: float) -> None:
+    """A duration can be written with a unit, or as a number of seconds."""
+    assert seconds(text) == expected
+
+
+@pytest.mark.parametrize("text", ["", "s", "-1s", "1h", "ten", "1s2"])
+def test_no_duration(text: str) -> None:
+    """What is no duration is an error that shows how to write one."""
+    with pytest.raises(ValueError, match="give one such as 10s"):
+        seconds(text)
