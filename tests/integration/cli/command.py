@@ -75,5 +75,11 @@ class Voxtrace:
 
 def command_on(data_dir: Path) -> Voxtrace:
     """The command on a data directory and free ports."""
-    environment = {**os.environ, **Ports.free().environment(), "VOXTRACE_DATA_DIR": str(data_dir)}
+    environment = {
+        **os.environ,
+        **Ports.free().environment(),
+        "VOXTRACE_DATA_DIR": str(data_dir),
+        # Tests upload one recording in any order, and look at its translation in the trace.
+        "VOXTRACE_TRANSLATION_CACHE_URL": "none",
+    }
     return Voxtrace(data_dir=data_dir, environment=environment)

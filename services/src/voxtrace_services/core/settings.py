@@ -11,6 +11,8 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 Port = Annotated[int, Field(ge=0, le=65535)]
 Seconds = Annotated[float, Field(ge=0)]
 
+_REDIS = ("redis://", "rediss://", "unix://")
+
 
 def _state(name: str) -> Path:
     return Path.cwd() / ".voxtrace" / name
@@ -43,6 +45,11 @@ class Settings(BaseSettings):
     synthesis_engine: Literal["espeak-ng", "null"] = "espeak-ng"
     null_engine_seconds: Seconds = 0.0
 
+    #: `memory://`, `none`, or the address of a Redis that the workers share.
+    translation_cache_url: str = "memory://"
+    translation_cache_entries: Annotated[int, Field(gt=0)] = 1000
+    translation_cache_seconds: Annotated[float, Field(gt=0)] = 86_400.0
+
     max_upload_bytes: Annotated[int, Field(gt=0)] = 50 * 1024 * 1024
     max_audio_seconds: Annotated[float, Field(gt=0)] = 600.0
 
@@ -60,3 +67,13 @@ class Settings(BaseSettings):
     @classmethod
     def _split(cls, value: Any) -> Any:
         return [part for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+    @field_validator("translation_cache_url")
+    @classmethod
+    def _cache(cls, value: str) -> str:
+        if value in {"memory://", "none"} or value.startswith(_REDIS):
+            return value
+        # Not quoted: it may hold a password.
+        raise ValueError(
+            "write memory://, none or redis://host:6379/0 (rediss:// for TLS, unix:// for a socket)"
+        )

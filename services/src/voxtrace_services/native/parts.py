@@ -188,6 +188,15 @@ PARTS: tuple[Part, ...] = (
         ask_version=_says("--version"),
     ),
     Part(
+        name="Redis",
+        purpose="keeps translations that workers share, where they are not in memory",
+        needed_for=frozenset({"tests"}),
+        apt=("redis-server",),
+        install=_apt("redis-server"),
+        locate=_on_path("redis-server"),
+        ask_version=_says("--version"),
+    ),
+    Part(
         name="Prometheus",
         purpose="keeps metrics and exemplars",
         needed_for=_FULL,

@@ -9,7 +9,7 @@ from voxtrace_services.core import worker
 from voxtrace_services.core.messages import SynthesizeRequest, TranslateRequest
 from voxtrace_services.core.results import TRANSLATION, Transcript, Translation, artifact
 from voxtrace_services.core.topology import SYNTHESIZE, TRANSLATE
-from voxtrace_services.translation import engine
+from voxtrace_services.translation import cache, engine
 
 if TYPE_CHECKING:
     from voxtrace_services.core.artifacts import ArtifactStore
@@ -51,7 +51,7 @@ class TranslationStage:
 
 def main(runtime: Runtime) -> None:
     """Run the service."""
-    worker.serve(runtime, lambda settings: TranslationStage(engine.load(settings)))
+    worker.serve(runtime, lambda settings: TranslationStage(cache.cached(engine.load(settings), settings)))
 
 
 def _primary(language: str) -> str:

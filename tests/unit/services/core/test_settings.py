@@ -30,10 +30,27 @@ def test_retry_delays(monkeypatch: pytest.MonkeyPatch, text: str, delays: tuple[
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("ASR_ENGINE", "guess"), ("RETRY_DELAYS", "1,soon"), ("HEALTH_PORT", "99999")]
+    ("name", "value"),
+    [
+        ("ASR_ENGINE", "guess"),
+        ("RETRY_DELAYS", "1,soon"),
+        ("HEALTH_PORT", "99999"),
+        ("TRANSLATION_CACHE_URL", "memcached://host"),
+        ("TRANSLATION_CACHE_ENTRIES", "0"),
+    ],
 )
 def test_wrong_value(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
     """A wrong value is refused, and named."""
     monkeypatch.setenv(f"VOXTRACE_{name}", value)
     with pytest.raises(ValidationError, match=name.lower()):
         Settings()
+
+
+@pytest.mark.parametrize(
+    ("url", "read"),
+    [("", "memory://"), ("none", "none"), ("redis://:pw@host:6379/0", "redis://:pw@host:6379/0")],
+)
+def test_translation_cache(monkeypatch: pytest.MonkeyPatch, url: str, read: str) -> None:
+    """The translation cache is in memory unless an address or `none` says otherwise."""
+    monkeypatch.setenv("VOXTRACE_TRANSLATION_CACHE_URL", url)
+    assert Settings().translation_cache_url == read
