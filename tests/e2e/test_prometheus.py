@@ -43,6 +43,7 @@ CALLS = Counter(
         ("translation", "wait translate", UNSET): 22,
         ("translation", "process speech:translate", UNSET): 18,
         ("translation", "process speech:translate", ERROR): 4,
+        ("translation", "speech.cache.lookup", UNSET): 22,
         ("translation", "translate eng-spa", UNSET): 18,
         ("translation", "translate eng-spa", ERROR): 4,
         ("translation", "publish speech:synthesize", UNSET): 18,
