@@ -100,7 +100,7 @@ def test_the_stages_say_which_model_works_on_how_much(argos: Any, telemetry: Cap
         ("speech.mt.segment", STEP),
         ("speech.mt.infer", {**STEP, count: 1}),
     ]
-    assert "/home" not in str(telemetry.spans())
+    assert "/srv" not in str(telemetry.spans())
     assert "good" not in str(telemetry.spans()).lower()
 
 
@@ -195,7 +195,7 @@ def test_an_exception_is_the_engines_own(
 ) -> None:
     """What Argos raises reaches the caller unchanged; root and stage are ERROR and quote nothing."""
     if "load" in stage:
-        argos.get_translation_from_codes("es", "en").underlying.pkg.path = "/home/me/broken"
+        argos.get_translation_from_codes("es", "en").underlying.pkg.path = "/srv/private/broken"
     with pytest.raises(RuntimeError, match=r"out of memory|unable to open"):
         argos.translate(text, "es", "en")
     failed = {span["name"]: span for span in telemetry.spans() if span.get("status") == "ERROR"}

@@ -215,7 +215,7 @@ def test_only_the_first_work_with_a_voice_is_cold(voice: Any, telemetry: Capture
 @pytest.mark.parametrize(
     ("changes", "name", "language"),
     [
-        ({"dataset": "/home/me"}, "private", "en-US"),
+        ({"dataset": "/srv/private"}, "private", "en-US"),
         ({"dataset": None}, "private", "en-US"),
         ({"language": None}, "joe-medium", "en-us"),
         ({"language": {"code": "../.."}, "dataset": ""}, "private", "en-us"),

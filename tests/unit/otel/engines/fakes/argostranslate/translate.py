@@ -107,7 +107,7 @@ def _installed() -> dict[str, Language]:
     pairs = ((spanish, english, False), (english, german, True), (german, french, False))
     ways = [
         CachedTranslation(
-            PackageTranslation(one, other, SimpleNamespace(path="/home/me/model", stanza=stanza))
+            PackageTranslation(one, other, SimpleNamespace(path="/srv/private/model", stanza=stanza))
         )
         for one, other, stanza in pairs
     ]
