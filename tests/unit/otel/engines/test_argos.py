@@ -148,11 +148,19 @@ def test_a_direct_way_has_no_pivot_and_is_cold_once(argos: Any, telemetry: Captu
     assert tree(telemetry)[7:] == ["translate es-en", *["  speech.mt.segment", "  speech.mt.infer"] * 2]
 
 
-def test_a_half_cold_pivot_is_cold(argos: Any, telemetry: CapturedTelemetry) -> None:
-    """Where one of two models must be loaded, the translation is slower than the rest."""
-    argos.translate("hey.", "es", "en")
+@pytest.mark.parametrize("warm", [("es", "en"), ("en", "de")])
+def test_a_half_cold_pivot_is_cold(argos: Any, telemetry: CapturedTelemetry, warm: tuple[str, str]) -> None:
+    """Where one of two models must be loaded, whichever, the translation is slower than the rest."""
+    argos.translate("hey.", *warm)
     telemetry.clear()
     argos.translate("hey.", "es", "de")
+    assert root(telemetry)["attributes"]["speech.engine.cold"] is True
+
+
+def test_a_translation_with_a_warm_splitter_alone_is_cold(argos: Any, telemetry: CapturedTelemetry) -> None:
+    """The model's own load suffices."""
+    argos.get_translation_from_codes("es", "en").underlying.sentencizer.lazy_detector()
+    by_function(argos)
     assert root(telemetry)["attributes"]["speech.engine.cold"] is True
 
 

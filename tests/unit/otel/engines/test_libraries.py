@@ -182,6 +182,15 @@ def test_a_synthesis_begun_under_suppression_stays_silent(piper: Any, telemetry:
     assert telemetry.spans() == []
 
 
+def test_chunks_read_under_suppression_have_no_stages(piper: Any, telemetry: CapturedTelemetry) -> None:
+    """A reader that wants no spans gets none beside the one that was begun before."""
+    chunks = piper.PiperVoice("session", piper.PiperConfig.from_dict(CONFIG)).synthesize("Hey.")
+    token = context.attach(context.set_value("suppress_instrumentation", True))
+    assert len(list(chunks)) == 1
+    context.detach(token)
+    assert [span["name"] for span in telemetry.spans()] == [PIPER.span]
+
+
 def test_a_voice_loaded_under_suppression_is_not_counted(
     piper: Any, telemetry: CapturedTelemetry, tmp_path: Any
 ) -> None:
