@@ -37,6 +37,12 @@ $(UV): requirements/uv.txt
 	$(UV) pip install --quiet --python .venv-whisper $(EDITABLES)
 	touch $@
 
+.venv-argos/.argos: requirements/argos.txt otel/pyproject.toml services/pyproject.toml | $(UV)
+	$(UV) venv --quiet --allow-existing --python .venv/bin/python .venv-argos
+	$(UV) pip install --quiet --python .venv-argos --require-hashes -r requirements/argos.txt
+	$(UV) pip install --quiet --python .venv-argos $(EDITABLES)
+	touch $@
+
 .venv-pika-next/.pika-next: requirements/pika-next.txt otel/pyproject.toml services/pyproject.toml | $(UV)
 	$(UV) venv --quiet --allow-existing --python .venv/bin/python .venv-pika-next
 	$(UV) pip install --quiet --python .venv-pika-next --require-hashes -r requirements/pika-next.txt
@@ -81,10 +87,13 @@ contract: setup ## one suite per seam, on the in-memory adapter and on the real 
 	$(PYTEST) tests/contract
 
 integration: setup ## each part of ours on real parts
-	$(PYTEST) tests/integration -m "not whisper" --ignore tests/integration/pika_next
+	$(PYTEST) tests/integration -m "not argos and not whisper" --ignore tests/integration/pika_next
 
 whisper: setup .venv-whisper/.whisper ## a job through the real openai-whisper (torch is large: a venv of its own)
 	.venv-whisper/bin/pytest tests/integration/whisper
+
+argos: .venv/.dev .venv-argos/.argos ## translation by the real Argos with a tiny model (torch is large: a venv of its own)
+	.venv-argos/bin/pytest tests/integration/argos
 
 pika-next: setup .venv-pika-next/.pika-next ## the messaging suites on the pika to come (a pre-release: a venv of its own)
 	.venv-pika-next/bin/pytest $(PIKA_NEXT_WARNINGS) tests/integration/pika_next tests/contract/messaging
@@ -95,7 +104,7 @@ e2e: setup ## the whole pipeline on RabbitMQ, Collector, Jaeger and Prometheus
 rules: setup ## Prometheus and Collector configuration, checked by their own tools
 	$(PYTEST) tests/rules
 
-test: unit contract integration whisper pika-next rules e2e ## set up and test everything
+test: unit contract integration whisper argos pika-next rules e2e ## set up and test everything
 
 check: lint types test ## exactly what CI runs
 
@@ -107,6 +116,7 @@ lock: $(UV) ## renew the hashed requirement files from the pyproject files
 	$(LOCK) pyproject.toml --group dev -o requirements/dev.txt
 	$(LOCK) pyproject.toml --group demo -c requirements/dev.txt -o requirements/demo.txt
 	$(LOCK) --group whisper -o requirements/whisper.txt
+	$(LOCK) --group argos -o requirements/argos.txt
 	$(LOCK) --group pika-next -o requirements/pika-next.txt
 
-.PHONY: help setup demo up down format schema lint types unit contract integration whisper pika-next e2e rules test check bench-messaging lock
+.PHONY: help setup demo up down format schema lint types unit contract integration whisper argos pika-next e2e rules test check bench-messaging lock

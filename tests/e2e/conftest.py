@@ -85,7 +85,7 @@ def _pipeline(
     environment = {
         "gateway": retries,
         "asr": retries,
-        # Most uploads are of the same words, and each is to have its translation: what is kept is too old at once.
+        # Most uploads are of the same words, and each is to have its translation: what is kept is too old.
         "translation": {**retries, **apertium, "VOXTRACE_TRANSLATION_CACHE_SECONDS": "0.000001"},
         "synthesis": retries,
     }

@@ -3,7 +3,9 @@ Keep what people said out of the export.
 
 An exception quotes whatever went wrong: a transcript, a file name, a header.
 Its type and the places it passed through are kept, its words are not, unless
-``VOXTRACE_EXCEPTION_MESSAGES=true``.
+``VOXTRACE_EXCEPTION_MESSAGES=true``. Some engines log what they are given: their
+narration stays here, and of their warnings the words do, unless content is
+switched on.
 """
 
 import os
@@ -11,11 +13,14 @@ import re
 from collections.abc import Mapping, MutableMapping, Sequence
 from typing import Any, Final, cast
 
+from opentelemetry._logs import SeverityNumber
 from opentelemetry.sdk._logs import ReadableLogRecord
 from opentelemetry.sdk._logs.export import LogRecordExporter, LogRecordExportResult
 from opentelemetry.sdk.trace import Event, ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 from opentelemetry.trace import Status
+
+from voxtrace._capture import capturing
 
 __all__ = ["EXCEPTION_MESSAGES", "ContentFreeLogExporter", "ContentFreeSpanExporter"]
 
@@ -25,6 +30,9 @@ EXCEPTION_MESSAGES: Final = "VOXTRACE_EXCEPTION_MESSAGES"
 _MESSAGE: Final = "exception.message"
 _STACKTRACE: Final = "exception.stacktrace"
 _FRAME: Final = re.compile(r'^ *File ".*", line \d+, in [\w.<>]+$')
+
+#: Whose loggers quote the texts that they work on; Argos does so as a matter of course.
+_QUOTING: Final = ("argostranslate", "piper")
 
 #: Contrib's log instrumentation puts these on the record for formatters; OTLP has its own fields for them.
 _CORRELATION: Final = frozenset({"otelSpanID", "otelTraceID", "otelTraceSampled", "otelServiceName"})
@@ -59,6 +67,7 @@ class ContentFreeLogExporter(LogRecordExporter):
 
     def export(self, batch: Sequence[ReadableLogRecord]) -> LogRecordExportResult:
         """Tidy the records, which are ours since they were emitted, and export them."""
+        batch = batch if capturing() else [item for item in batch if not _narrates(item)]
         for item in batch:
             # In place: the SDK's bounded mapping also counts what was dropped.
             attributes = cast("MutableMapping[str, Any]", item.log_record.attributes or {})
@@ -79,6 +88,18 @@ class ContentFreeLogExporter(LogRecordExporter):
     def force_flush(self, timeout_millis: int = 30000) -> bool:
         """Flush the exporter."""
         return self._exporter.force_flush(timeout_millis)
+
+
+def _narrates(item: ReadableLogRecord) -> bool:
+    """Tell whether an engine narrates its work; of what it warns of, take the words away."""
+    scope = item.instrumentation_scope
+    if scope is None or scope.name.partition(".")[0] not in _QUOTING:
+        return False
+    severity = item.log_record.severity_number
+    if severity is None or severity.value < SeverityNumber.WARN.value:
+        return True
+    item.log_record.body = None
+    return False
 
 
 def _allowed() -> bool:

@@ -142,6 +142,21 @@ SPEECH_CACHE_RESULT_UNAVAILABLE: Final = "unavailable"
 SPEECH_TRANSLATION_CACHE_RESULT: Final = SPEECH + "translation.cache.result"
 SPEECH_TRANSLATION_CACHE_AGE: Final = SPEECH + "translation.cache.age"
 
+# Of speech that is made sentence by sentence.
+SPEECH_TTS_SENTENCE_COUNT: Final = SPEECH + "tts.sentence.count"
+SPEECH_TTS_SENTENCE_INDEX: Final = SPEECH + "tts.sentence.index"
+SPEECH_TTS_SENTENCE_AGGREGATED: Final = SPEECH + "tts.sentence.aggregated"
+SPEECH_TTS_SYNTHESIZE_DURATION: Final = SPEECH + "tts.synthesize.duration"
+SPEECH_TTS_INCOMPLETE: Final = SPEECH + "tts.incomplete"
+
+# Of translation by models, sentence by sentence.
+SPEECH_TRANSLATION_PIVOT: Final = SPEECH + "translation.pivot"
+SPEECH_TRANSLATION_SENTENCE_COUNT: Final = SPEECH + "translation.sentence.count"
+SPEECH_TRANSLATION_SEGMENT_COUNT: Final = SPEECH + "translation.segment.count"
+SPEECH_TRANSLATION_SEGMENT_DURATION: Final = SPEECH + "translation.segment.duration"
+SPEECH_TRANSLATION_INFER_COUNT: Final = SPEECH + "translation.infer.count"
+SPEECH_TRANSLATION_INFER_DURATION: Final = SPEECH + "translation.infer.duration"
+
 # Of profiles on demand.
 VOXTRACE_PROFILE_PATH: Final = "voxtrace.profile.path"
 

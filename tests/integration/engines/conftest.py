@@ -8,7 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from voxtrace.engines import ApertiumInstrumentor, EspeakNgInstrumentor, FasterWhisperInstrumentor
+from voxtrace.engines import (
+    ApertiumInstrumentor,
+    EspeakNgInstrumentor,
+    FasterWhisperInstrumentor,
+    PiperInstrumentor,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,7 +31,12 @@ def beside(package: str, name: str) -> Path:
 
 @pytest.fixture(autouse=True)
 def _instrumented(telemetry: CapturedTelemetry) -> Iterator[None]:
-    instrumentors = (FasterWhisperInstrumentor(), ApertiumInstrumentor(), EspeakNgInstrumentor())
+    instrumentors = (
+        FasterWhisperInstrumentor(),
+        ApertiumInstrumentor(),
+        EspeakNgInstrumentor(),
+        PiperInstrumentor(),
+    )
     for instrumentor in instrumentors:
         instrumentor.instrument(
             tracer_provider=telemetry.tracer_provider, meter_provider=telemetry.meter_provider

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import pytest
-from opentelemetry._logs import LogRecord
+from opentelemetry._logs import LogRecord, SeverityNumber
 from opentelemetry.sdk._logs import LoggerProvider, ReadableLogRecord
 from opentelemetry.sdk._logs.export import (
     InMemoryLogRecordExporter,
@@ -102,3 +102,27 @@ def test_both_exporters_pass_on_flush_and_shutdown() -> None:
         outer.shutdown()
     assert spans._stopped
     assert logs._stopped
+
+
+def _engine_logs() -> list[tuple[str | None, object]]:
+    """Log as engines do, and return the severity and the body of what is exported."""
+    exporter = InMemoryLogRecordExporter()
+    provider = LoggerProvider(shutdown_on_exit=False)
+    provider.add_log_record_processor(SimpleLogRecordProcessor(ContentFreeLogExporter(exporter)))
+    for name in ("argostranslate.utils", "piper.voice", "app"):
+        for severity in (SeverityNumber.DEBUG, SeverityNumber.INFO, SeverityNumber.WARN):
+            record = LogRecord(body=SPOKEN, severity_number=severity, severity_text=severity.name)
+            provider.get_logger(name).emit(record)
+    return [(item.log_record.severity_text, item.log_record.body) for item in exporter.get_finished_logs()]
+
+
+def test_engines_that_log_what_they_are_given_are_not_quoted() -> None:
+    """What Argos and Piper narrate is not exported; their warnings are, without their words."""
+    own = [(severity, SPOKEN) for severity in ("DEBUG", "INFO", "WARN")]
+    assert _engine_logs() == [("WARN", None), ("WARN", None), *own]
+
+
+def test_engines_are_quoted_where_content_is_wanted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With content switched on, their records are exported as they are."""
+    monkeypatch.setenv("VOXTRACE_CAPTURE_CONTENT", "true")
+    assert _engine_logs() == [(severity, SPOKEN) for _ in range(3) for severity in ("DEBUG", "INFO", "WARN")]

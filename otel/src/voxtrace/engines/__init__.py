@@ -1,7 +1,15 @@
 """One instrumentor per speech engine; an engine that is absent is left alone."""
 
 from voxtrace.engines.apertium import ApertiumInstrumentor
+from voxtrace.engines.argos import ArgosInstrumentor
 from voxtrace.engines.espeak_ng import EspeakNgInstrumentor
 from voxtrace.engines.faster_whisper import FasterWhisperInstrumentor
+from voxtrace.engines.piper import PiperInstrumentor
 
-__all__ = ["ApertiumInstrumentor", "EspeakNgInstrumentor", "FasterWhisperInstrumentor"]
+__all__ = [
+    "ApertiumInstrumentor",
+    "ArgosInstrumentor",
+    "EspeakNgInstrumentor",
+    "FasterWhisperInstrumentor",
+    "PiperInstrumentor",
+]

@@ -1,4 +1,4 @@
-"""A short, stable name for the Whisper model behind whatever `WhisperModel` was given."""
+"""Models: the name of one, short and stable, and whether it was used yet."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import os
 import re
 from pathlib import Path
 from typing import Final
-from weakref import WeakKeyDictionary, WeakSet
+
+from voxtrace.engines._notes import Notes
 
 #: Folder names that say nothing about the model inside.
 _ANONYMOUS = re.compile(
@@ -34,36 +35,31 @@ _SIZES: Final = {
     (6, (2, 4)): "large-v3-turbo",
 }
 
-_names: WeakKeyDictionary[object, str] = WeakKeyDictionary()
-_cold: WeakSet[object] = WeakSet()
+_names: Notes[str] = Notes()
+_cold: Notes[bool] = Notes()
 
 
 def remember(model: object, name: str | None) -> None:
     """Keep the name of a loaded model for as long as the model lives."""
     if name:
-        _names[model] = name
+        _names.put(model, name)
 
 
 def recall(model: object) -> str | None:
     """Return the name of a loaded model, or None when it was loaded before we watched."""
-    try:
-        return _names.get(model)
-    except TypeError:  # an object that cannot be weakly referenced was never remembered
-        return None
+    return _names.get(model)
 
 
 def loaded(model: object) -> None:
     """Note that a model was just loaded: the first work with it is slower than the rest."""
-    _cold.add(model)
+    _cold.put(model, True)
 
 
 def first_use(model: object) -> bool | None:
     """Tell whether nothing was done with a model since it was loaded; None when it was loaded unwatched."""
     if recall(model) is None:
         return None
-    cold = model in _cold
-    _cold.discard(model)
-    return cold
+    return _cold.take(model) or False
 
 
 def model_name(given: object) -> str | None:

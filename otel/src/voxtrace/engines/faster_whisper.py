@@ -18,9 +18,9 @@ from wrapt import register_post_import_hook
 
 from voxtrace import semconv
 from voxtrace._guard import guarded
+from voxtrace.engines._generator import TracedGenerator
 from voxtrace.engines._instrumentor import EngineInstrumentor, Patches, suppressed
 from voxtrace.engines._models import first_use, loaded, model_name, recall, remember
-from voxtrace.engines._segments import TracedSegments
 from voxtrace.engines._whisper import (
     ALIGN,
     AUDIO_LOAD,
@@ -132,7 +132,7 @@ class _Hooks:
         with guarded("read the outcome of transcribe"):
             segments, info = result
             _describe(transcription, info)
-            return TracedSegments(segments, transcription), info
+            return _watch(segments, transcription), info
         transcription.finish()
         return result
 
@@ -165,6 +165,15 @@ class _Hooks:
                     _hear(transcription, given["audio"])
             return transcription
         return None
+
+
+def _watch(segments: Any, transcription: WhisperTranscription) -> TracedGenerator:
+    return TracedGenerator(
+        segments,
+        transcription,
+        incomplete=semconv.SPEECH_ASR_INCOMPLETE,
+        add=lambda segment: transcription.add(vars(segment)),
+    )
 
 
 def _given(wrapped: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:

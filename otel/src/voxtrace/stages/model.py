@@ -31,6 +31,7 @@ class ModelLoad:
     def __init__(self, instruments: Instruments, *, provider: str, model: str | None) -> None:
         self.span: Span = trace.INVALID_SPAN
         self._instruments = instruments
+        self._provider = provider
         self._labels = labels(None, provider=provider, model=model)
         self._token: Token[Context] | None = None
         self._started = 0.0
@@ -61,6 +62,13 @@ class ModelLoad:
             otel_context.detach(self._token)
         with guarded("end the span of a model load"):
             self.span.end()
+
+    def named(self, model: str) -> None:
+        """Say which model it is, where only its file tells."""
+        with guarded("name a loaded model"):
+            self._labels = labels(None, provider=self._provider, model=model)
+            self.span.update_name(f"speech.model.load {model}")
+            self.span.set_attributes(self._labels)
 
     def loaded(self, model: object, **described: AttributeValue) -> None:
         """

@@ -76,10 +76,15 @@ class Synthesis(Operation):
             )
             self.content(semconv.SPEECH_PII_SPOKEN_TEXT, text)
 
-    def first_audio(self) -> None:
-        """Say that the first sound is there; later ones count for nothing."""
+    def first_audio(self, seconds: float | None = None) -> None:
+        """
+        Say that the first sound is there; later ones count for nothing.
+
+        Args:
+            seconds: How long it took, if not all the time since the synthesis began.
+        """
         if self._first_audio is None:
-            self._first_audio = time.perf_counter() - self._started
+            self._first_audio = time.perf_counter() - self._started if seconds is None else seconds
 
     def audio(
         self,

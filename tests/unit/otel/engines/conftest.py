@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from voxtrace.engines import FasterWhisperInstrumentor
+from voxtrace.engines import ArgosInstrumentor, FasterWhisperInstrumentor, PiperInstrumentor
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -23,14 +23,19 @@ FAKES = Path(__file__).parent / "fakes"
 
 
 @pytest.fixture
-def fake_whisper(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Make `import faster_whisper` find the fake, and forget the import afterwards."""
+def fake_engines(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Make the imports of engines find the fakes, and forget the imports afterwards."""
     before = {name: sys.modules.pop(name) for name in list(sys.modules) if _is_engine(name)}
     monkeypatch.syspath_prepend(FAKES)
     yield
     for name in [name for name in sys.modules if _is_engine(name)]:
         del sys.modules[name]
     sys.modules.update(before)
+
+
+@pytest.fixture
+def fake_whisper(fake_engines: None) -> None:
+    """Make `import faster_whisper` find the fake."""
 
 
 @pytest.fixture
@@ -41,6 +46,28 @@ def whisper(fake_whisper: None, telemetry: CapturedTelemetry) -> Iterator[Any]:
         tracer_provider=telemetry.tracer_provider, meter_provider=telemetry.meter_provider
     )
     yield importlib.import_module("faster_whisper.transcribe")
+    instrumentor.uninstrument()
+
+
+@pytest.fixture
+def piper(fake_engines: None, telemetry: CapturedTelemetry) -> Iterator[Any]:
+    """The fake `piper.voice`, instrumented; three sentences get spans."""
+    instrumentor = PiperInstrumentor()
+    instrumentor.instrument(
+        tracer_provider=telemetry.tracer_provider, meter_provider=telemetry.meter_provider, sentence_spans=3
+    )
+    yield importlib.import_module("piper.voice")
+    instrumentor.uninstrument()
+
+
+@pytest.fixture
+def argos(fake_engines: None, telemetry: CapturedTelemetry) -> Iterator[Any]:
+    """The fake `argostranslate.translate`, instrumented; three paragraphs get spans."""
+    instrumentor = ArgosInstrumentor()
+    instrumentor.instrument(
+        tracer_provider=telemetry.tracer_provider, meter_provider=telemetry.meter_provider, paragraph_spans=3
+    )
+    yield importlib.import_module("argostranslate.translate")
     instrumentor.uninstrument()
 
 
@@ -58,4 +85,4 @@ def program(tmp_path: Path) -> MakeProgram:
 
 
 def _is_engine(name: str) -> bool:
-    return name.partition(".")[0] == "faster_whisper"
+    return name.partition(".")[0] in {"argostranslate", "faster_whisper", "piper"}

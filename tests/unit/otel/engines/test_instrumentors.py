@@ -14,7 +14,13 @@ from opentelemetry import context
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import Histogram, InMemoryMetricReader
 
-from voxtrace.engines import ApertiumInstrumentor, EspeakNgInstrumentor, FasterWhisperInstrumentor
+from voxtrace.engines import (
+    ApertiumInstrumentor,
+    ArgosInstrumentor,
+    EspeakNgInstrumentor,
+    FasterWhisperInstrumentor,
+    PiperInstrumentor,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -27,8 +33,10 @@ if TYPE_CHECKING:
 AUDIO = [0.0] * 64000
 INSTRUMENTORS = {
     "voxtrace_apertium": ApertiumInstrumentor,
+    "voxtrace_argos": ArgosInstrumentor,
     "voxtrace_espeak_ng": EspeakNgInstrumentor,
     "voxtrace_faster_whisper": FasterWhisperInstrumentor,
+    "voxtrace_piper": PiperInstrumentor,
 }
 PATCHED = {
     "WhisperModel": (
@@ -196,13 +204,14 @@ def test_nothing_is_imported_before_the_application_imports_it() -> None:
     """Instrumenting imports neither an engine nor the SDK."""
     script = """
 import sys
-from voxtrace.engines import ApertiumInstrumentor, EspeakNgInstrumentor, FasterWhisperInstrumentor
-for instrumentor in (ApertiumInstrumentor, EspeakNgInstrumentor, FasterWhisperInstrumentor):
-    instrumentor().instrument()
-heavy = ("faster_whisper", "ctranslate2", "numpy", "av", "opentelemetry.sdk", "opentelemetry.instrumentation")
-print([name for name in heavy if name in sys.modules])
+from voxtrace import engines
+for name in engines.__all__:
+    getattr(engines, name)().instrument()
+heavy = ("faster_whisper", "piper", "onnxruntime", "argostranslate", "ctranslate2", "numpy", "av")
+heavy += ("opentelemetry.sdk", "opentelemetry.instrumentation")
+print(len(engines.__all__), [name for name in heavy if name in sys.modules])
 """
-    assert run_script(script) == "[]"
+    assert run_script(script) == f"{len(INSTRUMENTORS)} []"
 
 
 def test_an_absent_engine_is_left_alone() -> None:
