@@ -8,7 +8,12 @@ from opentelemetry.trace import Span
 
 import voxtrace
 from voxtrace import context, edge, errors, export, health, testing
-from voxtrace.engines import ApertiumInstrumentor, EspeakNgInstrumentor, FasterWhisperInstrumentor
+from voxtrace.engines import (
+    ApertiumInstrumentor,
+    EspeakNgInstrumentor,
+    FasterWhisperInstrumentor,
+    OpenAIWhisperInstrumentor,
+)
 from voxtrace.messaging import PikaInstrumentor
 
 telemetry: voxtrace.Telemetry = voxtrace.configure("asr", resource_attributes={"deployment.environment": "x"})
@@ -58,6 +63,7 @@ PikaInstrumentor().instrument(
 )
 PikaInstrumentor().uninstrument()
 FasterWhisperInstrumentor().instrument(window_spans=8)
+OpenAIWhisperInstrumentor().instrument(window_spans=8, gpu_timing="off")
 ApertiumInstrumentor().instrument()
 EspeakNgInstrumentor().uninstrument()
 edge.FastAPIInstrumentor().instrument(trusted_senders=["10.0.0.0/8"])

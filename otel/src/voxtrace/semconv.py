@@ -134,6 +134,11 @@ SPEECH_TRANSLATION_UNKNOWN_WORD_RATIO: Final = SPEECH + "translation.unknown_wor
 SPEECH_TTS_CHARACTER_COUNT: Final = SPEECH + "tts.character.count"
 SPEECH_TTS_WORD_COUNT: Final = SPEECH + "tts.word.count"
 
+# Of stages on a GPU, timed by its own events.
+SPEECH_ASR_ENCODE_GPU_DURATION: Final = SPEECH + "asr.encode.gpu_duration"
+SPEECH_ASR_DECODE_GPU_DURATION: Final = SPEECH + "asr.decode.gpu_duration"
+SPEECH_ASR_ALIGN_GPU_DURATION: Final = SPEECH + "asr.align.gpu_duration"
+
 # Of any stage.
 SPEECH_ENGINE_COLD: Final = SPEECH + "engine.cold"
 SPEECH_COMPONENT_NAME: Final = SPEECH + "component.name"
@@ -379,7 +384,7 @@ METRIC_GEN_AI_CLIENT_OPERATION_DURATION: Final = Metric(
 METRIC_SPEECH_STAGE_DURATION: Final = Metric(
     SPEECH + "stage.duration",
     "s",
-    "Duration of one step inside an engine.",
+    "Duration of one step inside an engine, without that of steps inside it.",
     (
         0.005,
         0.01,

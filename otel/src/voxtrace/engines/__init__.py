@@ -3,5 +3,11 @@
 from voxtrace.engines.apertium import ApertiumInstrumentor
 from voxtrace.engines.espeak_ng import EspeakNgInstrumentor
 from voxtrace.engines.faster_whisper import FasterWhisperInstrumentor
+from voxtrace.engines.openai_whisper import OpenAIWhisperInstrumentor
 
-__all__ = ["ApertiumInstrumentor", "EspeakNgInstrumentor", "FasterWhisperInstrumentor"]
+__all__ = [
+    "ApertiumInstrumentor",
+    "EspeakNgInstrumentor",
+    "FasterWhisperInstrumentor",
+    "OpenAIWhisperInstrumentor",
+]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from voxtrace.engines import FasterWhisperInstrumentor
+from voxtrace.engines import FasterWhisperInstrumentor, OpenAIWhisperInstrumentor
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -24,7 +24,7 @@ FAKES = Path(__file__).parent / "fakes"
 
 @pytest.fixture
 def fake_whisper(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Make `import faster_whisper` find the fake, and forget the import afterwards."""
+    """Make `import faster_whisper` and `import whisper` find the fakes, and forget the imports afterwards."""
     before = {name: sys.modules.pop(name) for name in list(sys.modules) if _is_engine(name)}
     monkeypatch.syspath_prepend(FAKES)
     yield
@@ -45,6 +45,17 @@ def whisper(fake_whisper: None, telemetry: CapturedTelemetry) -> Iterator[Any]:
 
 
 @pytest.fixture
+def openai_whisper(fake_whisper: None, telemetry: CapturedTelemetry) -> Iterator[Any]:
+    """The fake `whisper`, instrumented."""
+    instrumentor = OpenAIWhisperInstrumentor()
+    instrumentor.instrument(
+        tracer_provider=telemetry.tracer_provider, meter_provider=telemetry.meter_provider
+    )
+    yield importlib.import_module("whisper")
+    instrumentor.uninstrument()
+
+
+@pytest.fixture
 def program(tmp_path: Path) -> MakeProgram:
     """Make programs that have an engine's name and do what the test says."""
 
@@ -58,4 +69,4 @@ def program(tmp_path: Path) -> MakeProgram:
 
 
 def _is_engine(name: str) -> bool:
-    return name.partition(".")[0] == "faster_whisper"
+    return name.partition(".")[0] in {"faster_whisper", "whisper"}

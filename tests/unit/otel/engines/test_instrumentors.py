@@ -14,7 +14,12 @@ from opentelemetry import context
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import Histogram, InMemoryMetricReader
 
-from voxtrace.engines import ApertiumInstrumentor, EspeakNgInstrumentor, FasterWhisperInstrumentor
+from voxtrace.engines import (
+    ApertiumInstrumentor,
+    EspeakNgInstrumentor,
+    FasterWhisperInstrumentor,
+    OpenAIWhisperInstrumentor,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -29,6 +34,7 @@ INSTRUMENTORS = {
     "voxtrace_apertium": ApertiumInstrumentor,
     "voxtrace_espeak_ng": EspeakNgInstrumentor,
     "voxtrace_faster_whisper": FasterWhisperInstrumentor,
+    "voxtrace_openai_whisper": OpenAIWhisperInstrumentor,
 }
 PATCHED = {
     "WhisperModel": (
@@ -196,29 +202,34 @@ def test_nothing_is_imported_before_the_application_imports_it() -> None:
     """Instrumenting imports neither an engine nor the SDK."""
     script = """
 import sys
-from voxtrace.engines import ApertiumInstrumentor, EspeakNgInstrumentor, FasterWhisperInstrumentor
-for instrumentor in (ApertiumInstrumentor, EspeakNgInstrumentor, FasterWhisperInstrumentor):
-    instrumentor().instrument()
-heavy = ("faster_whisper", "ctranslate2", "numpy", "av", "opentelemetry.sdk", "opentelemetry.instrumentation")
+from voxtrace import engines
+for name in engines.__all__:
+    getattr(engines, name)().instrument()
+heavy = {"faster_whisper", "whisper", "torch", "ctranslate2", "numpy", "av"}
+heavy |= {"opentelemetry.sdk", "opentelemetry.instrumentation"}
 print([name for name in heavy if name in sys.modules])
 """
     assert run_script(script) == "[]"
 
 
-def test_an_absent_engine_is_left_alone() -> None:
+@pytest.mark.parametrize(
+    ("instrumentor", "engine"),
+    [("FasterWhisperInstrumentor", "faster_whisper"), ("OpenAIWhisperInstrumentor", "whisper")],
+)
+def test_an_absent_engine_is_left_alone(instrumentor: str, engine: str) -> None:
     """Without the engine installed, instrument() says and breaks nothing."""
-    script = """
+    script = f"""
 import sys
-sys.modules["ctranslate2"] = None  # as if it were not installed
-from voxtrace.engines import FasterWhisperInstrumentor
-FasterWhisperInstrumentor().instrument()
+sys.modules["{engine}"] = None  # as if it were not installed
+from voxtrace.engines import {instrumentor}
+{instrumentor}().instrument()
 try:
-    import faster_whisper
+    import {engine}
 except ImportError as error:
     print("absent:", error.name)
-FasterWhisperInstrumentor().uninstrument()
+{instrumentor}().uninstrument()
 """
-    assert run_script(script) == "absent: ctranslate2"
+    assert run_script(script) == f"absent: {engine}"
 
 
 def test_every_histogram_has_buckets_of_its_own(whisper: Any) -> None:
