@@ -111,6 +111,9 @@ check: lint types test ## exactly what CI runs
 bench-messaging: setup ## CPU per message beside the official pika instrumentation (JSON=1: as a document; ARGS: options)
 	$(BIN)/python tests/bench/messaging $(if $(JSON),--json) $(ARGS)
 
+bench-speech: .venv/.dev ## wall time, spans and memory that tracing a transcription adds (JSON=1: as a document; ARGS: options)
+	$(BIN)/python tests/bench/speech $(if $(JSON),--json) $(ARGS)
+
 lock: $(UV) ## renew the hashed requirement files from the pyproject files
 	$(LOCK) requirements/uv.in -o requirements/uv.txt
 	$(LOCK) pyproject.toml --group dev -o requirements/dev.txt
@@ -119,4 +122,4 @@ lock: $(UV) ## renew the hashed requirement files from the pyproject files
 	$(LOCK) --group argos -o requirements/argos.txt
 	$(LOCK) --group pika-next -o requirements/pika-next.txt
 
-.PHONY: help setup demo up down format schema lint types unit contract integration whisper argos pika-next e2e rules test check bench-messaging lock
+.PHONY: help setup demo up down format schema lint types unit contract integration whisper argos pika-next e2e rules test check bench-messaging bench-speech lock

@@ -8,7 +8,12 @@ from opentelemetry.trace import Span
 
 import voxtrace
 from voxtrace import audio, context, edge, errors, export, health, quality, testing
-from voxtrace.engines import ApertiumInstrumentor, EspeakNgInstrumentor, FasterWhisperInstrumentor
+from voxtrace.engines import (
+    ApertiumInstrumentor,
+    EspeakNgInstrumentor,
+    FasterWhisperInstrumentor,
+    OpenAIWhisperInstrumentor,
+)
 from voxtrace.messaging import PikaInstrumentor
 
 telemetry: voxtrace.Telemetry = voxtrace.configure("asr", resource_attributes={"deployment.environment": "x"})
@@ -72,6 +77,7 @@ PikaInstrumentor().uninstrument()
 FasterWhisperInstrumentor().instrument(
     window_spans=8, thresholds=quality.configured(snr=15, languages=["en"])
 )
+OpenAIWhisperInstrumentor().instrument(window_spans=8, gpu_timing="off")
 ApertiumInstrumentor().instrument()
 EspeakNgInstrumentor().uninstrument()
 edge.FastAPIInstrumentor().instrument(trusted_senders=["10.0.0.0/8"])

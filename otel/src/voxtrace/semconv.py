@@ -157,6 +157,11 @@ SPEECH_TRANSLATION_SEGMENT_DURATION: Final = SPEECH + "translation.segment.durat
 SPEECH_TRANSLATION_INFER_COUNT: Final = SPEECH + "translation.infer.count"
 SPEECH_TRANSLATION_INFER_DURATION: Final = SPEECH + "translation.infer.duration"
 
+# Of stages on a GPU, timed by its own events.
+SPEECH_ASR_ENCODE_GPU_DURATION: Final = SPEECH + "asr.encode.gpu_duration"
+SPEECH_ASR_DECODE_GPU_DURATION: Final = SPEECH + "asr.decode.gpu_duration"
+SPEECH_ASR_ALIGN_GPU_DURATION: Final = SPEECH + "asr.align.gpu_duration"
+
 # Of profiles on demand.
 VOXTRACE_PROFILE_PATH: Final = "voxtrace.profile.path"
 
@@ -482,7 +487,7 @@ METRIC_GEN_AI_CLIENT_OPERATION_DURATION: Final = Metric(
 METRIC_SPEECH_STAGE_DURATION: Final = Metric(
     SPEECH + "stage.duration",
     "s",
-    "Duration of one step inside an engine.",
+    "Duration of one step inside an engine, without that of steps inside it.",
     (
         0.005,
         0.01,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import inspect
 import re
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -31,19 +32,21 @@ def family(telemetry: CapturedTelemetry) -> tuple[dict[str, Any], list[dict[str,
 def test_a_transcription_shows_where_its_time_went(
     model: Any, speech: Path, telemetry: CapturedTelemetry
 ) -> None:
-    """The stages cover nine tenths of the root, and the root nine tenths of the wall clock."""
+    """By a clock of the test's own: the root covers the engine's time to 1 %, the stages 95 % of the root."""
+    started = time.perf_counter()
     segments, info = model.transcribe(str(speech), vad_filter=True, word_timestamps=True)
-    text = "".join(segment.text for segment in segments)
+    text = "".join([segment.text for segment in segments])
+    wall = time.perf_counter() - started
     assert "best of times" in text.lower()
     root, children = family(telemetry)
     names = [span["name"].rpartition(".")[2] for span in children]
     assert names == ["load", "vad", "features", "encode", "decode", "align", "encode", "decode", "align"]
     covered = sum(map(lasted, children))
-    assert 0.9 < covered / lasted(root) <= 1.0
+    assert 0.95 <= covered / lasted(root) <= 1.0
     attributes = root["attributes"]
-    assert 0.9 < attributes["speech.engine.duration"] / lasted(root) <= 1.0
-    factor = attributes["speech.engine.duration"] / info.duration
-    assert attributes["speech.real_time_factor"] == pytest.approx(factor)
+    assert 0.99 <= lasted(root) / wall <= 1.001
+    assert 0.99 <= attributes["speech.engine.duration"] / wall <= 1.001
+    assert attributes["speech.real_time_factor"] == attributes["speech.engine.duration"] / info.duration
     assert attributes["speech.audio.duration"] == info.duration
     assert attributes["speech.audio.speech_duration"] == info.duration_after_vad < info.duration
     assert attributes["speech.asr.window.count"] == 2
@@ -76,7 +79,7 @@ def test_the_batched_pipeline_has_the_same_root(
     names = [span["name"].rpartition(".")[2] for span in children]
     assert names == ["load", "vad", "features", "features", "encode", "decode"]
     assert root["attributes"]["speech.asr.window.count"] == 2
-    assert 0.9 < sum(map(lasted, children)) / lasted(root) <= 1.0
+    assert 0.95 <= sum(map(lasted, children)) / lasted(root) <= 1.0
 
 
 def test_a_transcript_read_in_part_is_incomplete(

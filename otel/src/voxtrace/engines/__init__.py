@@ -4,6 +4,7 @@ from voxtrace.engines.apertium import ApertiumInstrumentor
 from voxtrace.engines.argos import ArgosInstrumentor
 from voxtrace.engines.espeak_ng import EspeakNgInstrumentor
 from voxtrace.engines.faster_whisper import FasterWhisperInstrumentor
+from voxtrace.engines.openai_whisper import OpenAIWhisperInstrumentor
 from voxtrace.engines.piper import PiperInstrumentor
 
 __all__ = [
@@ -11,5 +12,6 @@ __all__ = [
     "ArgosInstrumentor",
     "EspeakNgInstrumentor",
     "FasterWhisperInstrumentor",
+    "OpenAIWhisperInstrumentor",
     "PiperInstrumentor",
 ]

@@ -36,6 +36,24 @@ def suppressed() -> bool:
     return any(otel_context.get_value(key) for key in _SUPPRESSION_KEYS)
 
 
+class _BoundReplacement(wrapt.BoundFunctionWrapper):  # type: ignore[type-arg]  # generic in wrapt's stubs alone
+    """A replaced method of an object."""
+
+    def __reduce_ex__(self, _protocol: Any) -> tuple[Any, ...]:
+        # As bound methods are pickled, which wrapt refuses: for another process, which need not have us.
+        return getattr, (self._self_instance, self.__name__)
+
+
+class _Replacement(wrapt.FunctionWrapper):  # type: ignore[type-arg]  # as above
+    """What stands in the place of an engine's function."""
+
+    __bound_function_wrapper__ = _BoundReplacement
+
+    def __reduce_ex__(self, _protocol: Any) -> str:
+        # As functions are pickled: by their name, under which the other process finds its own.
+        return self.__qualname__
+
+
 class Patches:
     """Attributes replaced by wrappers, and how to put the originals back."""
 
@@ -43,19 +61,33 @@ class Patches:
         self.active = True
         self._undo: list[Callable[[], None]] = []
 
-    def wrap(self, owner: Any, name: str, wrapper: Wrapper) -> None:
-        """Replace `owner.name` by a wrapper that steps aside once these patches are withdrawn."""
-        with guarded(f"instrument {getattr(owner, '__name__', owner)}.{name}"):
-            original = vars(owner)[name]
-            replacement = wrapt.FunctionWrapper(original, wrapper, lambda: self.active)
-            setattr(owner, name, replacement)
+    def wrap(self, owner: Any, name: str, wrapper: Wrapper, *copies: tuple[Any, str]) -> None:
+        """
+        Replace `owner.name` by a wrapper that steps aside once these patches are withdrawn.
 
-            def restore() -> None:
-                # Where others wrapped ours since, it stays inside theirs, and is silent.
-                if vars(owner).get(name) is replacement:
-                    setattr(owner, name, original)
+        Args:
+            owner: A class or a module.
+            name: The name of a function in it.
+            wrapper: What to call in its place.
+            copies: Owners and names that the function was imported to; one replacement stands in all of them.
+        """
+        made: dict[int, _Replacement] = {}
+        for place, label in ((owner, name), *copies):
+            with guarded(f"instrument {getattr(place, '__name__', place)}.{label}"):
+                original = vars(place)[label]
+                if id(original) not in made:
+                    made[id(original)] = _Replacement(original, wrapper, lambda: self.active)
+                self._replace(place, label, original, made[id(original)])
 
-            self.undo(restore)
+    def _replace(self, owner: Any, name: str, original: Any, replacement: Any) -> None:
+        setattr(owner, name, replacement)
+
+        def restore() -> None:
+            # Where others wrapped ours since, it stays inside theirs, and is silent.
+            if vars(owner).get(name) is replacement:
+                setattr(owner, name, original)
+
+        self.undo(restore)
 
     def undo(self, action: Callable[[], None]) -> None:
         """Have the action run when these patches are withdrawn, last one first."""

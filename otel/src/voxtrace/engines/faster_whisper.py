@@ -11,7 +11,6 @@ imports `decode_audio` and `get_speech_timestamps` into its own namespace.
 
 from __future__ import annotations
 
-import inspect
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from wrapt import register_post_import_hook
@@ -20,9 +19,8 @@ from voxtrace import semconv
 from voxtrace._guard import guarded
 from voxtrace.engines._generator import TracedGenerator
 from voxtrace.engines._instrumentor import EngineInstrumentor, Patches, suppressed
-from voxtrace.engines._models import first_use, loaded, model_name, recall, remember
+from voxtrace.engines._models import loaded, model_name, recall, remember
 from voxtrace.engines._whisper import (
-    ALIGN,
     AUDIO_LOAD,
     DECODE,
     DETECT_LANGUAGE,
@@ -32,29 +30,23 @@ from voxtrace.engines._whisper import (
     WHISPER_RATE,
     WINDOW_SPANS,
     WhisperTranscription,
+    arguments,
+    current,
+    is_silent,
+    staged,
 )
 from voxtrace.stages.model import ModelLoad
-from voxtrace.stages.operation import current_operation
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
     from types import ModuleType
 
     from opentelemetry.util.types import AttributeValue
 
-    from voxtrace.engines._instrumentor import Wrapper
     from voxtrace.stages.instruments import Instruments
-    from voxtrace.stages.stage import Stage
 
 PROVIDER: Final = "faster_whisper"
 _MODULE: Final = "faster_whisper.transcribe"
-#: What a caller asks for, by the name of the argument.
-_REQUEST: Final = {
-    "task": semconv.SPEECH_ASR_TASK,
-    "beam_size": semconv.SPEECH_ASR_BEAM_SIZE,
-    "batch_size": semconv.SPEECH_ASR_BATCH_SIZE,
-    "word_timestamps": semconv.SPEECH_ASR_WORD_TIMESTAMPS,
-}
 
 
 class FasterWhisperInstrumentor(EngineInstrumentor):
@@ -87,16 +79,16 @@ class _Hooks:
         patches.wrap(model, "__init__", self.load)
         patches.wrap(model, "transcribe", self.transcribe)
         patches.wrap(batched, "transcribe", self.transcribe)
-        patches.wrap(module, "decode_audio", _staged(AUDIO_LOAD, _hear))
-        patches.wrap(module, "get_speech_timestamps", _staged(VAD, _locate_speech))
-        patches.wrap(module.FeatureExtractor, "__call__", _staged(FEATURES))
-        patches.wrap(model, "detect_language", _staged(DETECT_LANGUAGE))
-        patches.wrap(model, "encode", _staged(ENCODE))
+        patches.wrap(module, "decode_audio", staged(AUDIO_LOAD, _hear))
+        patches.wrap(module, "get_speech_timestamps", staged(VAD, _locate_speech))
+        patches.wrap(module.FeatureExtractor, "__call__", staged(FEATURES))
+        patches.wrap(model, "detect_language", staged(DETECT_LANGUAGE))
+        patches.wrap(model, "encode", staged(ENCODE))
         patches.wrap(model, "generate_with_fallback", _decode_window)
         patches.wrap(batched, "generate_segment_batched", _decode_batch)
         # Each attempt at a window is one call of the CTranslate2 model.
         patches.wrap(module.ctranslate2.models.Whisper, "generate", _attempt)
-        patches.wrap(model, "add_word_timestamps", _staged(ALIGN))
+        patches.wrap(model, "add_word_timestamps", _align)
 
     def load(
         self, wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
@@ -140,24 +132,13 @@ class _Hooks:
         self, wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> WhisperTranscription | None:
         with guarded("start a transcription span"):
-            # The batched pipeline holds the model that a plain one is.
-            model = instance if recall(instance) else getattr(instance, "model", None)
-            given = _given(wrapped, args, kwargs)
-            asked: dict[str, AttributeValue] = {
-                attribute: given[name]
-                for name, attribute in _REQUEST.items()
-                if isinstance(given.get(name), str | int)
-            }
-            language = given.get("language")
-            cold = first_use(model)
-            if cold is not None:
-                asked[semconv.SPEECH_ENGINE_COLD] = cold
+            given = arguments(wrapped, args, kwargs)
             transcription = WhisperTranscription(
                 self._instruments,
                 provider=PROVIDER,
-                model=recall(model),
-                language=language if isinstance(language, str) else None,
-                attributes=asked,
+                # The batched pipeline holds the model that a plain one is.
+                model=instance if recall(instance) else getattr(instance, "model", None),
+                request=given,
                 window_spans=self._window_spans,
             )
             with guarded("measure the audio of a transcription"):
@@ -176,16 +157,6 @@ def _watch(segments: Any, transcription: WhisperTranscription) -> TracedGenerato
     )
 
 
-def _given(wrapped: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
-    """Return the arguments by name, those that are left out too."""
-    try:
-        bound = inspect.signature(wrapped).bind(*args, **kwargs)
-    except TypeError:
-        return {}  # the engine is about to say so itself
-    bound.apply_defaults()
-    return bound.arguments
-
-
 def _describe(transcription: WhisperTranscription, info: Any) -> None:
     """Set what is known once the eager part is done."""
     transcription.audio(info.duration)
@@ -201,12 +172,6 @@ def _describe(transcription: WhisperTranscription, info: Any) -> None:
     transcription.span.set_attributes(found)
 
 
-def _current() -> WhisperTranscription | None:
-    """Return the transcription at work here; outside of one, an engine function is left alone."""
-    operation = current_operation()
-    return operation if isinstance(operation, WhisperTranscription) and not suppressed() else None
-
-
 def _hear(transcription: WhisperTranscription, samples: Any) -> None:
     """Measure the audio that the engine is given."""
     transcription.audio(samples=samples, sample_rate=WHISPER_RATE)
@@ -217,46 +182,24 @@ def _locate_speech(transcription: WhisperTranscription, found: list[dict[str, in
     transcription.evidence.speech_end = found[-1]["end"] / WHISPER_RATE if found else 0.0
 
 
-def _staged(stage: Stage, note: Callable[[WhisperTranscription, Any], None] | None = None) -> Wrapper:
-    """
-    Make the wrapper that times a function as a stage of the current transcription.
-
-    Args:
-        stage: The stage.
-        note: Learns what the function returned.
-    """
-
-    def wrapper(
-        wrapped: Callable[..., Any], _instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> Any:
-        transcription = _current()
-        if transcription is None:
-            return wrapped(*args, **kwargs)
-        attributes = {semconv.SPEECH_ASR_WINDOW_INDEX: transcription.windows} if stage is ENCODE else None
-        with transcription.stage(stage, attributes):
-            result = wrapped(*args, **kwargs)
-        if note is not None:
-            with guarded(f"learn from the stage {stage.name}"):
-                note(transcription, result)
-        return result
-
-    return wrapper
-
-
 def _attempt(
     wrapped: Callable[..., Any], _instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> Any:
     """Wrap the model's `generate`: one attempt at a window, at one temperature."""
-    transcription = _current()
+    transcription = current()
     if transcription is None:
         return wrapped(*args, **kwargs)
-    transcription.attempt += 1
-    attributes: Mapping[str, AttributeValue] = {
-        semconv.SPEECH_ASR_WINDOW_INDEX: transcription.windows,
-        semconv.SPEECH_ASR_ATTEMPT: transcription.attempt,
-        semconv.SPEECH_ASR_TEMPERATURE: float(kwargs.get("sampling_temperature", 0.0)),
-    }
+    attributes = transcription.of_attempt(float(kwargs.get("sampling_temperature", 0.0)))
     with transcription.stage(DECODE, attributes):
+        return wrapped(*args, **kwargs)
+
+
+def _align(wrapped: Callable[..., Any], _instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Wrap `add_word_timestamps`: once per window, after it is decoded."""
+    transcription = current()
+    if transcription is None:
+        return wrapped(*args, **kwargs)
+    with transcription.align():
         return wrapped(*args, **kwargs)
 
 
@@ -264,7 +207,7 @@ def _decode_window(
     wrapped: Callable[..., Any], _instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> Any:
     """Wrap `generate_with_fallback`: one call per window, also for those found silent."""
-    transcription = _current()
+    transcription = current()
     if transcription is None:
         return wrapped(*args, **kwargs)
     transcription.open_window()
@@ -279,7 +222,7 @@ def _decode_batch(
     wrapped: Callable[..., Any], _instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> Any:
     """Wrap `generate_segment_batched`: one call per batch of windows."""
-    transcription = _current()
+    transcription = current()
     if transcription is None:
         return wrapped(*args, **kwargs)
     transcription.open_window()
@@ -290,8 +233,9 @@ def _decode_batch(
 
 
 def _is_silent(outcome: Any, options: Any) -> bool:
-    """Tell whether the engine is going to drop the window; it does so without a word."""
-    result, avg_logprob = outcome[0], outcome[1]
-    if options.no_speech_threshold is None or result.no_speech_prob <= options.no_speech_threshold:
-        return False
-    return options.log_prob_threshold is None or avg_logprob <= options.log_prob_threshold
+    return is_silent(
+        no_speech=outcome[0].no_speech_prob,
+        avg_logprob=outcome[1],
+        no_speech_threshold=options.no_speech_threshold,
+        logprob_threshold=options.log_prob_threshold,
+    )

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from voxtrace.stages.instruments import Instruments
 
 
+_STAGE = otel_context.create_key("voxtrace-engine-stage")
+
+
 @dataclass(frozen=True, slots=True)
 class Stage:
     """A step inside an engine: the name of its span, and its value of `speech.stage.name`."""
@@ -50,7 +53,13 @@ def fail(span: Span, error_type: str) -> None:
 
 
 class StageRun:
-    """The block in which one stage runs: a span (unless there are too many) and a duration."""
+    """
+    The block in which one stage runs: a span (unless there are too many) and a duration.
+
+    The duration is the stage's own: without that of stages inside it, which have
+    their own. So the stages of an operation add up to the time that its engine
+    worked, whichever stage calls which.
+    """
 
     def __init__(
         self,
@@ -71,13 +80,18 @@ class StageRun:
         self._visible = visible
         self._token: Token[Context] | None = None
         self._started = 0.0
+        self._outer: object = None
+        self._inside = 0.0
 
     def __enter__(self) -> Self:
         """Start the stage's span and make it current."""
         with guarded("start a stage span"):
+            self._outer = otel_context.get_value(_STAGE)
+            context = otel_context.set_value(_STAGE, self)
             if self._visible:
                 self.span = self._instruments.tracer.start_span(self._stage.span, attributes=self._attributes)
-                self._token = otel_context.attach(trace.set_span_in_context(self.span))
+                context = trace.set_span_in_context(self.span, context)
+            self._token = otel_context.attach(context)
         self._started = time.perf_counter()
         return self
 
@@ -85,8 +99,12 @@ class StageRun:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         """End the span, record the duration, and add it to the operation's total."""
-        seconds = time.perf_counter() - self._started
+        elapsed = time.perf_counter() - self._started
+        # Stages of several threads at once may last longer than the one they are in.
+        seconds = max(elapsed - self._inside, 0.0)
         with guarded("end a stage span"):
+            if isinstance(self._outer, StageRun):
+                self._outer._inside += elapsed  # noqa: SLF001  # one of its own kind
             if error is not None:
                 self._labels[semconv.ERROR_TYPE] = type(error).__qualname__
                 fail(self.span, type(error).__qualname__)

@@ -9,7 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from voxtrace.engines import ArgosInstrumentor, FasterWhisperInstrumentor, PiperInstrumentor
+from voxtrace.engines import (
+    ArgosInstrumentor,
+    FasterWhisperInstrumentor,
+    OpenAIWhisperInstrumentor,
+    PiperInstrumentor,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -72,6 +77,17 @@ def argos(fake_engines: None, telemetry: CapturedTelemetry) -> Iterator[Any]:
 
 
 @pytest.fixture
+def openai_whisper(fake_whisper: None, telemetry: CapturedTelemetry) -> Iterator[Any]:
+    """The fake `whisper`, instrumented."""
+    instrumentor = OpenAIWhisperInstrumentor()
+    instrumentor.instrument(
+        tracer_provider=telemetry.tracer_provider, meter_provider=telemetry.meter_provider
+    )
+    yield importlib.import_module("whisper")
+    instrumentor.uninstrument()
+
+
+@pytest.fixture
 def program(tmp_path: Path) -> MakeProgram:
     """Make programs that have an engine's name and do what the test says."""
 
@@ -85,4 +101,4 @@ def program(tmp_path: Path) -> MakeProgram:
 
 
 def _is_engine(name: str) -> bool:
-    return name.partition(".")[0] in {"argostranslate", "faster_whisper", "piper"}
+    return name.partition(".")[0] in {"argostranslate", "faster_whisper", "piper", "whisper"}

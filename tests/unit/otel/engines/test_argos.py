@@ -82,8 +82,16 @@ def test_a_translation_is_one_span_however_it_is_called(
         "trace": 1,
         "span": 1,
         "start": 1.0,
-        "end": 14.0,
+        "end": 15.0,
         "attributes": TRANSLATED,
+        "events": [
+            {
+                "name": "gen_ai.evaluation.result",
+                "gen_ai.evaluation.name": "length_ratio",
+                "gen_ai.evaluation.score.label": "pass",
+                "gen_ai.evaluation.score.value": 0.9,
+            }
+        ],
     }
 
 

@@ -10,6 +10,7 @@ import pytest
 from opentelemetry import trace
 from opentelemetry.trace import StatusCode
 
+from unit.otel.engines.reading import only, tree, without_times
 from voxtrace.engines import FasterWhisperInstrumentor
 
 if TYPE_CHECKING:
@@ -17,32 +18,6 @@ if TYPE_CHECKING:
 
 AUDIO = [0.0] * 64000
 SHARED = {"gen_ai.provider.name": "faster_whisper", "gen_ai.request.model": "tiny"}
-
-
-def tree(telemetry: CapturedTelemetry) -> list[str]:
-    """Return the spans as lines, indented by depth, in the order they started."""
-    depth: dict[int, int] = {}
-    lines = []
-    for span in telemetry.spans():
-        depth[span["span"]] = depth.get(span.get("parent", 0), -1) + 1
-        lines.append("  " * depth[span["span"]] + span["name"])
-    return lines
-
-
-def only(telemetry: CapturedTelemetry, name: str) -> dict[str, Any]:
-    """Return the attributes of the one span with the name."""
-    (span,) = [span for span in telemetry.spans() if span["name"] == name]
-    attributes: dict[str, Any] = span.get("attributes", {})
-    return attributes
-
-
-def without_times(attributes: dict[str, Any]) -> dict[str, Any]:
-    """Leave out what depends on the machine's speed."""
-    return {
-        key: value
-        for key, value in attributes.items()
-        if not key.endswith((".duration", "real_time_factor")) or key.startswith("speech.audio")
-    }
 
 
 def test_the_stages_of_a_transcription_are_its_children(whisper: Any, telemetry: CapturedTelemetry) -> None:

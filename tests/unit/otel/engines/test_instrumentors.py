@@ -19,6 +19,7 @@ from voxtrace.engines import (
     ArgosInstrumentor,
     EspeakNgInstrumentor,
     FasterWhisperInstrumentor,
+    OpenAIWhisperInstrumentor,
     PiperInstrumentor,
 )
 
@@ -36,6 +37,7 @@ INSTRUMENTORS = {
     "voxtrace_argos": ArgosInstrumentor,
     "voxtrace_espeak_ng": EspeakNgInstrumentor,
     "voxtrace_faster_whisper": FasterWhisperInstrumentor,
+    "voxtrace_openai_whisper": OpenAIWhisperInstrumentor,
     "voxtrace_piper": PiperInstrumentor,
 }
 PATCHED = {
@@ -207,27 +209,32 @@ import sys
 from voxtrace import engines
 for name in engines.__all__:
     getattr(engines, name)().instrument()
-heavy = ("faster_whisper", "piper", "onnxruntime", "argostranslate", "ctranslate2", "numpy", "av")
+heavy = ("faster_whisper", "whisper", "torch", "piper", "onnxruntime", "argostranslate", "ctranslate2")
+heavy += ("numpy", "av")
 heavy += ("opentelemetry.sdk", "opentelemetry.instrumentation")
 print(len(engines.__all__), [name for name in heavy if name in sys.modules])
 """
     assert run_script(script) == f"{len(INSTRUMENTORS)} []"
 
 
-def test_an_absent_engine_is_left_alone() -> None:
+@pytest.mark.parametrize(
+    ("instrumentor", "engine"),
+    [("FasterWhisperInstrumentor", "faster_whisper"), ("OpenAIWhisperInstrumentor", "whisper")],
+)
+def test_an_absent_engine_is_left_alone(instrumentor: str, engine: str) -> None:
     """Without the engine installed, instrument() says and breaks nothing."""
-    script = """
+    script = f"""
 import sys
-sys.modules["ctranslate2"] = None  # as if it were not installed
-from voxtrace.engines import FasterWhisperInstrumentor
-FasterWhisperInstrumentor().instrument()
+sys.modules["{engine}"] = None  # as if it were not installed
+from voxtrace.engines import {instrumentor}
+{instrumentor}().instrument()
 try:
-    import faster_whisper
+    import {engine}
 except ImportError as error:
     print("absent:", error.name)
-FasterWhisperInstrumentor().uninstrument()
+{instrumentor}().uninstrument()
 """
-    assert run_script(script) == "absent: ctranslate2"
+    assert run_script(script) == f"absent: {engine}"
 
 
 def test_every_histogram_has_buckets_of_its_own(whisper: Any) -> None:

@@ -102,12 +102,20 @@ def test_a_synthesis_is_a_span_with_its_phonemes_and_sentences_inside(
             "trace": 2,
             "span": 2,
             "start": 3.0,
-            "end": 10.0,
+            "end": 11.0,
             "attributes": {
                 **SPOKEN,
                 "speech.tts.character.count": 10,
                 "speech.audio.duration": pytest.approx(0.8),
             },
+            "events": [
+                {
+                    "name": "gen_ai.evaluation.result",
+                    "gen_ai.evaluation.name": "characters_per_second",
+                    "gen_ai.evaluation.score.label": "pass",
+                    "gen_ai.evaluation.score.value": pytest.approx(12.5),
+                }
+            ],
         },
         {
             "name": "speech.tts.phonemize",
