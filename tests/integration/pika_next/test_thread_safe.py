@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 import uuid
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import pika
@@ -17,6 +18,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from pika.adapters import thread_safe_connection
 from pika.adapters.thread_safe_connection import Connection
 from pika.channel import Channel
+from pika.exceptions import StreamLostError
 
 from voxtrace.messaging import PikaInstrumentor
 
@@ -230,6 +232,29 @@ def test_callbacks_run_in_the_context_of_who_asked(spans: Spans, connect: Callab
     connection.add_callback_threadsafe(lambda: found.append(baggage.get_baggage("who")))
     until(lambda: len(found) == 2)
     assert found == ["caller", None]
+
+
+def test_a_publish_whose_loop_dies_before_it_ends_with_its_channel(
+    spans: Spans, rabbitmq: RabbitMQ, queue: str
+) -> None:
+    """Handed over and never sent, the first message of a channel leaves no span open."""
+    connection = Connection(pika.URLParameters(rabbitmq.url))
+    channel = connection.channel()
+    published = threading.Event()
+
+    def crash() -> None:
+        published.wait(PATIENCE)
+        channel._channel._on_close_meta(StreamLostError("gone"))
+        raise LookupError
+
+    connection._connection.ioloop.add_callback_threadsafe(crash)
+    channel.basic_publish("", queue, b"body")
+    published.set()
+    publish = spans.one("publish")
+    with suppress(LookupError):
+        connection.close()
+    connection._connection.ioloop.close()
+    assert publish.attributes["error.type"] == "StreamLostError"
 
 
 def test_pikas_own_channel_is_touched_in_its_thread_alone(

@@ -1,9 +1,9 @@
 """What the broker says of a publish after the call is over: confirms and returns."""
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, Final
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, WeakSet
 
 from voxtrace._guard import guarded
 from voxtrace.messaging import failure, names
@@ -11,6 +11,8 @@ from voxtrace.messaging.inheritance import renewed_in_child
 from voxtrace.messaging.publication import Publication
 from voxtrace.messaging.route import transport
 from voxtrace.messaging.telemetry import Telemetry
+
+Method = Callable[..., Any]
 
 _SELECT: Final = "Confirm.Select"
 _RETURNS: Final = {312: "amqp:no-route", 313: "amqp:no-consumers"}
@@ -30,7 +32,6 @@ class Unanswered:
         "_numbered",
         "_queued",
         "_sent",
-        "closable",
         "handed_over",
         "watched",
     )
@@ -44,8 +45,6 @@ class Unanswered:
         self.handed_over: set[Publication] = set()
         """What another thread is still to send."""
         self.watched = False
-        self.closable = False
-        """Whether the closing of the channel will be heard of."""
 
     def confirm(self, queued: Iterable[Any]) -> None:
         """Says that confirm mode was asked for; `queued` are the requests that pika has still to send."""
@@ -121,6 +120,7 @@ class Confirms:
         self._lock = threading.RLock()
         # Weak, so that a channel nobody closed can still be collected.
         self._channels: WeakKeyDictionary[Any, Unanswered] = WeakKeyDictionary()
+        self._heard: WeakSet[Any] = WeakSet()
 
     def number(self, channel: Any, publication: Publication | None, *, returnable: bool) -> Unanswered | None:
         """
@@ -150,11 +150,7 @@ class Confirms:
     def hand_over(self, channel: Any, publication: Publication) -> None:
         """Notes a publish on a thread-safe channel, for the thread of its connection to send."""
         with guarded("note a publish for another thread"):
-            below = transport(channel)
-            unanswered = self._of(below)
-            # From this thread, for that of the connection may never come to it. Pika adds it to a list.
-            self._hear_of_close(below, unanswered)
-            unanswered.handed_over.add(publication)
+            self._of(transport(channel)).handed_over.add(publication)
 
     def handed_over(self, channel: Any, publication: Publication) -> None:
         """Ends a publish that nobody will send: the channel was closed, and its end not noted any more."""
@@ -184,15 +180,28 @@ class Confirms:
         if not unanswered.watched:
             unanswered.watched = True
             channel.add_on_return_callback(self._on_return)
-            self._hear_of_close(channel, unanswered)
+            self._hear_of_close(channel)
         return unanswered
 
-    def _hear_of_close(self, channel: Any, unanswered: Unanswered) -> None:
-        if not unanswered.closable:
-            with self._lock:
-                first, unanswered.closable = not unanswered.closable, True
-            if first:
-                channel.add_on_close_callback(self._on_close)
+    def opening(self, original: Method) -> Method:
+        """
+        A connection's `channel` whose channels' closing is heard of from the beginning.
+
+        It runs in the thread of the connection, which may never come to what another one hands over.
+        """
+
+        def channel(connection: Any, *args: Any, **kwargs: Any) -> Any:
+            opened = original(connection, *args, **kwargs)
+            with guarded("hear of the closing of a channel"):
+                self._hear_of_close(opened)
+            return opened
+
+        return channel
+
+    def _hear_of_close(self, channel: Any) -> None:
+        if channel not in self._heard:
+            self._heard.add(channel)
+            channel.add_on_close_callback(self._on_close)
 
     def _of(self, channel: Any) -> Unanswered:
         unanswered = self._channels.get(channel)

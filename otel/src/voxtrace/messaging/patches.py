@@ -107,6 +107,8 @@ def of_pika(instrumentation: Instrumentation) -> list[Patch]:
     if find_spec(_THREAD_SAFE) is not None:
         thread_safe = import_module(_THREAD_SAFE)
         patches += _of(thread_safe.Channel, _layered(instrumentation, deferring=True))
+        connection = import_module("pika.connection").Connection
+        patches.append(Patch(connection, "channel", instrumentation.confirms.opening))
     return patches
 
 

@@ -289,6 +289,7 @@ def test_a_first_message_that_is_never_sent_ends_with_its_channel(
     confirms = instrumented._instrumentation.confirms
     publication = begin(instrumented._instrumentation.telemetry, wire.channel, "speech", "transcribe", None)
     publication.mark(deferred=True)
+    confirms.opening(lambda _connection: wire.channel)(None)
     confirms.hand_over(SimpleNamespace(_channel=wire.channel), publication)
     wire.close(StreamLostError("gone"))
     assert outcomes(seen) == [(1, 0.0, "ERROR", "StreamLostError")]
