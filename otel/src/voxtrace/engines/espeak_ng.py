@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Final
 
+from voxtrace._evaluation import ready
 from voxtrace.engines._arguments import parse
 from voxtrace.engines._commands import CommandEngine, CommandInstrumentor, Run, When
 from voxtrace.engines._wav import wav_samples, wav_seconds
@@ -34,7 +35,10 @@ class _EspeakNg:
 
     def is_work(self, argv: list[str]) -> bool:
         """Tell a synthesis from a listing, a dictionary or phonemes alone."""
-        return not _SILENT & _parse(argv).options.keys()
+        if _SILENT & _parse(argv).options.keys():
+            return False
+        ready()  # what is heard of the speech is loaded while it is spoken
+        return True
 
     def operation(self, instruments: Instruments, run: Run, when: When) -> Synthesis:
         """Read the voice: it is to eSpeak what a model is to others, and has its language's name."""
@@ -58,7 +62,7 @@ class _EspeakNg:
         if text is not None:
             operation.text(text)
         audio, size = _audio(arguments, run)
-        samples, sample_rate = wav_samples(audio) or (None, None)
+        samples, sample_rate = (ready() and wav_samples(audio)) or (None, None)
         operation.audio(wav_seconds(audio, size), samples=samples, sample_rate=sample_rate)
 
 

@@ -69,6 +69,7 @@ OURS: dict[Callable[..., Any], str] = {
     test_publish.test_only_chosen_baggage_is_published: OPTION,
     test_settle.test_a_channel_the_broker_closes_ends_the_span: NAMED + "a channel closed before the ack.",
     test_settle.test_a_failure_republished_from_a_thread_fails_the_message: HEADER,
+    test_settle.test_an_ack_on_a_broken_connection_is_no_success: NAMED + "an ack that was lost.",
     test_settle.test_work_in_a_thread_is_one_trace: NAMED + "what a worker thread gives back.",
     test_story.test_a_story_can_be_told_by_header_alone: HEADER,
 }

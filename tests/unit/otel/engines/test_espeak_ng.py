@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import io
 import subprocess
+import sys
 import wave
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -43,7 +45,7 @@ def wav(seconds: float, *, channels: int = 1) -> bytes:
         writer.setsampwidth(2)
         writer.setframerate(RATE)
         writer.writeframes(
-            (b"\x00\x20\x00\xe0" * (channels * round(seconds * RATE)))[: 2 * channels * round(seconds * RATE)]
+            np.resize(np.array([8192, -8192], "<i2"), channels * round(seconds * RATE)).tobytes()
         )
     return file.getvalue()
 
@@ -128,6 +130,42 @@ def test_speech_is_one_span_wherever_text_and_audio_go(
     """Text as an argument or piped, audio piped or in a file: the span is the same."""
     speak(*arguments, **options)
     assert only(telemetry) == SPOKEN
+
+
+def test_the_first_speech_waits_for_no_numpy(program: MakeProgram, tmp_path: Path) -> None:
+    """A process without numpy loads it aside: the first speech is not heard, and a later one is."""
+    (tmp_path / "out.wav").write_bytes(wav(0.1))
+    espeak = program("espeak-ng", f"cat {tmp_path}/out.wav")
+    script = f"""
+import subprocess, sys, threading
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from voxtrace.engines import EspeakNgInstrumentor
+exporter = InMemorySpanExporter()
+provider = TracerProvider()
+provider.add_span_processor(SimpleSpanProcessor(exporter))
+assert "numpy" not in sys.modules
+class Absent:
+    def find_spec(self, name, *_):
+        # Loading is held up, as by a slow disk.
+        if name == "numpy" and threading.current_thread() is not threading.main_thread():
+            held.wait()
+held = threading.Event()
+sys.meta_path.insert(0, Absent())
+EspeakNgInstrumentor().instrument(tracer_provider=provider)
+speak = lambda: subprocess.run([{str(espeak)!r}, "--stdout", "hola"], capture_output=True, check=True)
+speak()
+held.set()
+(aside,) = [thread for thread in threading.enumerate() if thread.name == "voxtrace-numpy"]
+aside.join()
+speak()
+print([ "speech.audio.loudness" in span.attributes for span in exporter.get_finished_spans()])
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (done.returncode, done.stdout.strip()) == (0, "[False, True]"), done.stderr
 
 
 def test_speech_has_a_real_time_factor(telemetry: CapturedTelemetry, speak: Any) -> None:
