@@ -1,4 +1,4 @@
-"""Where the time of one trace went: queues, engines, and all the rest."""
+"""Where the time of one trace went, queues, engines and all the rest, and what it cost."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 from rich.text import Text
 
+from voxtrace import semconv
 from voxtrace_services.cli.duration import readable
 from voxtrace_services.cli.trace import NANOSECONDS
 from voxtrace_services.cli.waterfall import colour
@@ -35,8 +36,20 @@ def shares(trace: Trace) -> dict[str, float]:
     return {**seconds, REST: trace.seconds - _union(everything) / NANOSECONDS}
 
 
+def costs(trace: Trace) -> dict[str, tuple[float, float]]:
+    """Return by currency what all engine work of the trace cost, and how much of it failed attempts did."""
+    found: dict[str, tuple[float, float]] = {}
+    for span in trace.spans:
+        amount = span.attributes.get(semconv.SPEECH_COST_AMOUNT)
+        if isinstance(amount, int | float):
+            currency = str(span.attributes.get(semconv.SPEECH_COST_CURRENCY, ""))
+            whole, failed = found.get(currency, (0.0, 0.0))
+            found[currency] = (whole + amount, failed + amount * span.error)
+    return found
+
+
 def breakdown(trace: Trace) -> Table:
-    """Return the shares as a table with bars, each in the colour of the service that did the work."""
+    """Return the shares as a table with bars, each in its service's colour, and what the trace cost."""
     table = Table.grid(padding=(0, 2, 0, 0))
     table.title = Text(f"Where {readable(trace.seconds)} went", style="bold")
     table.title_justify = "left"
@@ -50,6 +63,9 @@ def breakdown(trace: Trace) -> Table:
         table.add_row(
             Text(work), Text(readable(seconds)), Text(f"{portion:.0%}", style="dim"), Text(bar, style=style)
         )
+    for currency, (whole, failed) in costs(trace).items():
+        wasted = f"{failed:.4g} {currency} on failed attempts" if failed else ""
+        table.add_row(Text("cost"), Text(f"{whole:.4g}"), Text(currency), Text(wasted, style="dim"))
     return table
 
 

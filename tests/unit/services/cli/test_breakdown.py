@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from voxtrace_services.cli.breakdown import breakdown, shares
-from voxtrace_services.cli.trace import Trace
+from voxtrace_services.cli.breakdown import breakdown, costs, shares
+from voxtrace_services.cli.trace import Span, Trace
 
 TRACE_ID = "0af7651916cd43dd8448eb211c80319c"
 
@@ -55,3 +55,28 @@ def test_empty_trace() -> None:
     """A trace of no time divides by nothing."""
     assert shares(Trace(trace_id=TRACE_ID, spans=())) == {"everything else": 0.0}
     assert breakdown(Trace(trace_id=TRACE_ID, spans=())).row_count == 1
+
+
+def priced(amount: float, *, error: bool = False) -> Span:
+    """An engine's span that was told what it cost."""
+    return Span(
+        span_id="01",
+        parent_id=None,
+        service="asr",
+        name="speech_to_text tiny.en",
+        kind="INTERNAL",
+        start=0,
+        end=10**9,
+        error=error,
+        attributes={"speech.cost.amount": amount, "speech.cost.currency": "EUR"},
+    )
+
+
+def test_costs() -> None:
+    """All attempts are paid for, and what the failed ones cost is told apart."""
+    trace = Trace(trace_id=TRACE_ID, spans=(priced(0.25), priced(0.5, error=True)))
+    assert costs(trace) == {"EUR": (0.75, 0.5)}
+    buffer = io.StringIO()
+    Console(file=buffer, width=80).print(breakdown(trace))
+    last = " ".join(buffer.getvalue().splitlines()[-1].split())
+    assert last == "cost 0.75 EUR 0.5 EUR on failed attempts"
