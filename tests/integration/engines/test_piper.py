@@ -72,6 +72,9 @@ def test_a_synthesis_shows_where_its_time_went(voice: Any, telemetry: CapturedTe
     assert attributes["speech.tts.voice"] == attributes["gen_ai.request.model"] == "en_US-joe-medium"
     assert attributes["speech.tts.language"] == "en-US"
     assert attributes["speech.engine.cold"] is False
+    # Its first sentence is heard, and is neither silent nor clipped.
+    assert attributes["speech.audio.silence_ratio"] < 0.9
+    assert "speech.quality.flags" not in attributes
 
 
 def test_a_wav_file_is_one_root_as_long_as_its_audio(voice: Any, telemetry: CapturedTelemetry) -> None:

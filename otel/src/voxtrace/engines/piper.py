@@ -89,10 +89,12 @@ class PiperSynthesis(Synthesis):
         """Tell whether the stage belongs to one of the first sentences."""
         return not stage.windowed or self.sentences < self._sentence_spans
 
-    def speak(self, seconds: float) -> None:
-        """Add a sentence that was spoken."""
+    def speak(self, samples: Any, sample_rate: int) -> None:
+        """Add a sentence that was spoken; the first is listened to, for silence and clipping."""
+        heard = samples if not self.sentences and type(samples).__module__ == "numpy" else None
         self.sentences += 1
-        self.audio((self.audio_seconds or 0.0) + seconds)
+        seconds = int(samples.size) / sample_rate
+        self.audio((self.audio_seconds or 0.0) + seconds, samples=heard, sample_rate=sample_rate)
         if not self._lazy:
             self.first_audio()
 
@@ -230,5 +232,5 @@ def _speak(wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kw
     with guarded("measure the audio of a sentence"):
         # With alignments asked for, audio is the first of two.
         samples = result[0] if isinstance(result, tuple) else result
-        synthesis.speak(int(samples.size) / int(instance.config.sample_rate))
+        synthesis.speak(samples, int(instance.config.sample_rate))
     return result
