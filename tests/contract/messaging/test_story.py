@@ -110,7 +110,8 @@ def test_a_delayed_retry_stays_in_the_trace(bench: Bench) -> None:
     """Through a queue whose messages expire into another, a message keeps its trace and its whole wait."""
     queue = bench.queue()
     delay = bench.queue(
-        **{"x-message-ttl": 150, "x-dead-letter-exchange": "", "x-dead-letter-routing-key": queue}
+        # The broker's timer has been seen to go off 4 ms early.
+        **{"x-message-ttl": 160, "x-dead-letter-exchange": "", "x-dead-letter-routing-key": queue}
     )
     sender, end = bench.open(), bench.open()
     sender.publish(delay)
@@ -119,8 +120,7 @@ def test_a_delayed_retry_stays_in_the_trace(bench: Bench) -> None:
     assert bench.waited(queue), "no span for the wait in the queue"
     (published,), (wait,), (taken,) = bench.produced(delay), bench.waited(queue), bench.taken(queue)
     assert taken.parent.span_id == wait.parent.span_id == published.context.span_id
-    # By the broker's timer, which has been seen to be some ms early.
-    assert wait.end_time - wait.start_time >= 0.13 * SECOND
+    assert wait.end_time - wait.start_time >= 0.15 * SECOND
     assert taken.status.status_code is StatusCode.UNSET
     assert taken.attributes["voxtrace.messaging.death.reason"] == "expired"
 

@@ -32,11 +32,9 @@ from contract.messaging.gaps.worked_on import WORKED_ON
 GAPS: tuple[Gap, ...] = (*PUBLISHED, *TAKEN, *WORKED_ON, *ENDED)
 
 HELD: tuple[tuple[Callable[[Bench], None], str], ...] = (
-    (test_consume.test_several_consumers_share_a_channel, "blocking"),
     (test_consume.test_an_exception_comes_out_of_pika_as_it_went_in, "blocking"),
     (test_consume.test_the_span_covers_the_work, "blocking"),
     (test_context.test_baggage_reaches_the_work, "blocking"),
-    (test_context.test_context_ends_with_the_work, "blocking"),
     (test_instrument.test_uninstrument_restores_pika_by_identity, "blocking"),
     (test_publish.test_a_publish_belongs_to_its_caller, "blocking"),
     (test_publish.test_a_publish_belongs_to_its_caller, "select"),
