@@ -29,14 +29,15 @@ def extract(
     untrusted: bool = False,
     allowed: Allowed | None = None,
     refused: Refused | None = None,
+    budget: int = MAX_HEADER_BYTES,
 ) -> tuple[Context, SpanContext | None]:
     """
     `base` with the baggage of the headers, and the span that they name.
 
     What is no text, too much together or not well formed is passed over. Of `untrusted` headers the
-    traceparent alone is read.
+    traceparent alone is read. `budget` is how many bytes there may be together.
     """
-    left, creation = MAX_HEADER_BYTES, None
+    left, creation = budget, None
     traceparent = None
     if spans and TRACEPARENT in headers:
         traceparent = bounded_text(headers, TRACEPARENT, left, refused)

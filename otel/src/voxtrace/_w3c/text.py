@@ -11,6 +11,9 @@ BAGGAGE: Final = "baggage"
 MAX_HEADER_BYTES: Final = 8192
 """The W3C limit for baggage, and what all propagated headers of a message may have together."""
 
+TRACEPARENT_BYTES: Final = 55
+"""How long a traceparent is in the form in which it is written."""
+
 Refused = Callable[[str, str], None]
 """Takes the name of a header that is not believed, and the reason: `type`, `size` or `syntax`."""
 

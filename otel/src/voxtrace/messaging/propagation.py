@@ -17,7 +17,7 @@ from opentelemetry.trace import NonRecordingSpan, SpanContext
 from voxtrace._guard import guarded
 from voxtrace._w3c import extraction
 from voxtrace._w3c.baggage import Allowed
-from voxtrace._w3c.text import MAX_HEADER_BYTES, Refused, bounded_text, harmless, refuse
+from voxtrace._w3c.text import MAX_HEADER_BYTES, TRACEPARENT_BYTES, Refused, bounded_text, harmless, refuse
 from voxtrace._w3c.tracecontext import read_traceparent
 from voxtrace.messaging import formats, names
 from voxtrace.messaging.headers import TABLES
@@ -83,6 +83,7 @@ def extract(
             untrusted=untrusted,
             allowed=allowed,
             refused=refused,
+            budget=_budget(headers),
         )
     if creation is None:
         return base if untrusted else found, None
@@ -110,6 +111,11 @@ def previous_attempt(headers: Mapping[Any, Any], refused: Refused | None = None)
     return previous
 
 
+def _budget(headers: Mapping[Any, Any]) -> int:
+    """How much may be read beside the attempt before, of which a traceparent's length is kept."""
+    return MAX_HEADER_BYTES - (TRACEPARENT_BYTES if names.HEADER_PREVIOUS in headers else 0)
+
+
 def _without_span(current: Context) -> Context:
     if trace.get_current_span(current) is trace.INVALID_SPAN:
         return current
@@ -132,7 +138,7 @@ def _other(
 
 def _carrier(headers: Mapping[Any, Any], fields: Iterable[str], refused: Refused | None) -> dict[str, str]:
     carrier: dict[str, str] = {}
-    left = MAX_HEADER_BYTES
+    left = _budget(headers)
     known = sorted(fields)
     # Some formats put baggage into any number of headers; no other header may cost a known one its place.
     for name in (*known, *(name for name in headers if isinstance(name, str) and name not in known)):

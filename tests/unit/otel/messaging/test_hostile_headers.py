@@ -74,8 +74,8 @@ def test_a_hundred_thousand_headers(wire: Wire, seen: Seen, monkeypatch: pytest.
         parent = getattr(trace.get_current_span(), "parent", None)
         state = parent.trace_state.to_header() if parent else ""
         entries = ",".join(f"{key}={value}" for key, value in baggage.get_all().items())
-        most = max(most, len(CREATION) * bool(parent) + len(state) + len(entries.encode()))
-        previous_attempt(properties.headers)  # an id and no text, which no length can swell
+        previous = previous_attempt(properties.headers)
+        most = max(most, len(CREATION) * (bool(parent) + bool(previous)) + len(state) + len(entries.encode()))
         channel.basic_publish("", "again", body, properties)
 
     wire.blocking.basic_consume("transcribe", work, auto_ack=True, consumer_tag="consumer")
@@ -108,9 +108,9 @@ def test_a_hundred_thousand_headers(wire: Wire, seen: Seen, monkeypatch: pytest.
     chance = random.Random(4)  # noqa: S311 - no secret
     for _ in range(THROWN):
         deliver(tuple(thrown(chance) for _ in READ))
-    # What is kept comes from the first three, and which of them is how long decides of how much.
+    # What is kept comes from the first four, and which of them is how long decides of how much.
     for first_three in itertools.product(TELLING, repeat=3):
-        deliver(first_three)
+        deliver(first_three, (*first_three, CREATION))
     assert drawn >= 130_000
     assert len(different) >= 100_000
     # Written again, some texts are longer than they came.
