@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import subprocess
 import sys
 from pathlib import Path
 
@@ -12,7 +11,6 @@ import page
 import registry
 
 ROOT = Path(__file__).parents[2]
-RUFF = Path(sys.executable).with_name("ruff")
 
 
 def main() -> int:
@@ -22,7 +20,7 @@ def main() -> int:
     check = parser.parse_args().check
     schema = registry.load()
     written = {
-        ROOT / "otel/src/voxtrace/semconv.py": _formatted(constants.render(schema)),
+        ROOT / "otel/src/voxtrace/semconv.py": constants.render(schema),
         ROOT / "docs/telemetry.md": page.render(schema),
     }
     stale = [path for path, text in written.items() if not path.exists() or path.read_text("utf-8") != text]
@@ -34,11 +32,6 @@ def main() -> int:
             path.write_text(written[path], encoding="utf-8")
             print(f"wrote {name}")
     return 1 if check and stale else 0
-
-
-def _formatted(source: str) -> str:
-    command = [str(RUFF), "format", "--stdin-filename", str(ROOT / "otel/src/voxtrace/semconv.py"), "-"]
-    return subprocess.run(command, input=source, capture_output=True, text=True, check=True).stdout
 
 
 if __name__ == "__main__":

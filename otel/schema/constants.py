@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import textwrap
 from typing import TYPE_CHECKING
@@ -18,6 +19,8 @@ Names of the OpenTelemetry semantic conventions 1.44 are copied where they are s
 Python constants may move in any release. docs/telemetry.md says what each stands for.
 """
 
+# A line for each name:
+# fmt: off
 from typing import Final
 
 from voxtrace._metric import Metric
@@ -33,7 +36,7 @@ _FOREIGN = "opentelemetry-"
 
 
 def render(registry: Registry) -> str:
-    """The source of the module, as ruff formats it but for line breaks."""
+    """The source of the module, a line for each name."""
     lines = [_HEAD]
     for group in registry.attribute_groups:
         if not _foreign(group.annotations.emitted_by):
@@ -43,8 +46,10 @@ def render(registry: Registry) -> str:
     if events:
         lines += ["", "# Events."]
         lines += [f"{_constant('event.' + one.name)}: Final = {_text(one.name)}" for one in events]
+    lines += ["", "# Boundaries of histograms."]
+    lines += [f"{_boundaries(name)}: Final = {edges!r}" for name, edges in registry.buckets.items()]
     lines += ["", "# Metrics."]
-    lines += [_metric(one, registry) for one in registry.metrics if not _foreign(one.annotations.emitted_by)]
+    lines += [_metric(one) for one in registry.metrics if not _foreign(one.annotations.emitted_by)]
     return "\n".join(lines) + "\n"
 
 
@@ -60,11 +65,15 @@ def _attribute(attribute: Attribute) -> Iterator[str]:
             yield f'{constant}_{_constant(member.id)}: Final = "{member.value}"'
 
 
-def _metric(metric: Metric, registry: Registry) -> str:
-    parts = [_text(metric.metric_name), f'"{metric.unit}"', repr(metric.brief)]
+def _metric(metric: Metric) -> str:
+    parts = [_text(metric.metric_name), f'"{metric.unit}"', json.dumps(metric.brief, ensure_ascii=False)]
     if metric.annotations.buckets:
-        parts.append(repr(registry.buckets[metric.annotations.buckets]))
+        parts.append(_boundaries(metric.annotations.buckets))
     return f"{_constant('metric.' + metric.metric_name)}: Final = Metric({', '.join(parts)})"
+
+
+def _boundaries(name: str) -> str:
+    return _constant(f"buckets.{name}")
 
 
 def _constant(name: str) -> str:

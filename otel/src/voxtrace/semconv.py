@@ -5,6 +5,8 @@ Names of the OpenTelemetry semantic conventions 1.44 are copied where they are s
 Python constants may move in any release. docs/telemetry.md says what each stands for.
 """
 
+# A line for each name:
+# fmt: off
 from typing import Final
 
 from voxtrace._metric import Metric
@@ -48,9 +50,7 @@ VOXTRACE_MESSAGING_SETTLEMENT_ACK_COUNT: Final = "voxtrace.messaging.settlement.
 VOXTRACE_MESSAGING_SETTLEMENT_NACK_COUNT: Final = "voxtrace.messaging.settlement.nack.count"
 VOXTRACE_MESSAGING_SETTLEMENT_REJECT_COUNT: Final = "voxtrace.messaging.settlement.reject.count"
 VOXTRACE_MESSAGING_SETTLEMENT_REQUEUE_COUNT: Final = "voxtrace.messaging.settlement.requeue.count"
-VOXTRACE_MESSAGING_SETTLEMENT_CHANNEL_CLOSED_COUNT: Final = (
-    "voxtrace.messaging.settlement.channel_closed.count"
-)
+VOXTRACE_MESSAGING_SETTLEMENT_CHANNEL_CLOSED_COUNT: Final = "voxtrace.messaging.settlement.channel_closed.count"
 VOXTRACE_MESSAGING_HEADER_NAME: Final = "voxtrace.messaging.header.name"
 VOXTRACE_MESSAGING_REFUSAL_REASON: Final = "voxtrace.messaging.refusal.reason"
 VOXTRACE_MESSAGING_WAIT_SOURCE: Final = "voxtrace.messaging.wait.source"
@@ -221,439 +221,58 @@ SPEECH_PII_SPOKEN_TEXT: Final = SPEECH + "pii.spoken_text"
 # Events.
 EVENT_GEN_AI_EVALUATION_RESULT: Final = "gen_ai.evaluation.result"
 
+# Boundaries of histograms.
+BUCKETS_DURATION: Final = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0)
+BUCKETS_REAL_TIME_FACTOR: Final = (0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.0, 5.0, 10.0)
+BUCKETS_AUDIO_DURATION: Final = (1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0)
+BUCKETS_SIZE: Final = (10000.0, 50000.0, 100000.0, 500000.0, 1000000.0, 5000000.0, 10000000.0, 50000000.0, 100000000.0)
+BUCKETS_PROBABILITY: Final = (0.1, 0.25, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 1.0)
+BUCKETS_CACHE_AGE: Final = (1.0, 10.0, 60.0, 300.0, 900.0, 3600.0, 10800.0, 21600.0, 43200.0, 86400.0, 259200.0, 604800.0)
+
 # Metrics.
-METRIC_SPEECH_TRANSLATION_CACHE_LOOKUPS: Final = Metric(
-    SPEECH + "translation.cache.lookups",
-    "{lookup}",
-    "Lookups in the translation cache; hits are translations that no engine made.",
-)
-METRIC_SPEECH_TRANSLATION_CACHE_AGE: Final = Metric(
-    SPEECH + "translation.cache.age",
-    "s",
-    "Time since a translation that was found was made.",
-    (1.0, 10.0, 60.0, 300.0, 900.0, 3600.0, 10800.0, 21600.0, 43200.0, 86400.0, 259200.0, 604800.0),
-)
-METRIC_SPEECH_TRANSLATION_CACHE_EVICTIONS: Final = Metric(
-    SPEECH + "translation.cache.evictions",
-    "{entry}",
-    "Translations that made room for others; a cache outside the process counts its own.",
-)
-METRIC_SPEECH_TRANSLATION_CACHE_ENTRIES: Final = Metric(
-    SPEECH + "translation.cache.entries",
-    "{entry}",
-    "Translations that are kept in the process, expired ones too; a cache outside it counts its own.",
-)
-METRIC_SPEECH_JOB_DURATION: Final = Metric(
-    SPEECH + "job.duration",
-    "s",
-    "Time from taking a job in to the news of its end.",
-    (
-        0.005,
-        0.01,
-        0.025,
-        0.05,
-        0.075,
-        0.1,
-        0.25,
-        0.5,
-        0.75,
-        1.0,
-        2.5,
-        5.0,
-        7.5,
-        10.0,
-        30.0,
-        60.0,
-        120.0,
-        300.0,
-        600.0,
-    ),
-)
-METRIC_SPEECH_JOBS: Final = Metric(
-    SPEECH + "jobs", "{job}", "Jobs by their state; those that ended are all there ever were."
-)
-METRIC_MESSAGING_CLIENT_SENT_MESSAGES: Final = Metric(
-    "messaging.client.sent.messages", "{message}", "Messages a producer tried to send."
-)
-METRIC_MESSAGING_CLIENT_CONSUMED_MESSAGES: Final = Metric(
-    "messaging.client.consumed.messages", "{message}", "Messages delivered to a consumer."
-)
-METRIC_MESSAGING_CLIENT_OPERATION_DURATION: Final = Metric(
-    "messaging.client.operation.duration",
-    "s",
-    "Time a publish, to the broker's confirm if there is one, a get or a settlement took.",
-    (
-        0.005,
-        0.01,
-        0.025,
-        0.05,
-        0.075,
-        0.1,
-        0.25,
-        0.5,
-        0.75,
-        1.0,
-        2.5,
-        5.0,
-        7.5,
-        10.0,
-        30.0,
-        60.0,
-        120.0,
-        300.0,
-        600.0,
-    ),
-)
-METRIC_MESSAGING_PROCESS_DURATION: Final = Metric(
-    "messaging.process.duration",
-    "s",
-    "Time from a message's delivery to its settlement.",
-    (
-        0.005,
-        0.01,
-        0.025,
-        0.05,
-        0.075,
-        0.1,
-        0.25,
-        0.5,
-        0.75,
-        1.0,
-        2.5,
-        5.0,
-        7.5,
-        10.0,
-        30.0,
-        60.0,
-        120.0,
-        300.0,
-        600.0,
-    ),
-)
-METRIC_VOXTRACE_MESSAGING_WAIT_DURATION: Final = Metric(
-    "voxtrace.messaging.wait.duration",
-    "s",
-    "Time from a message's enqueueing to its delivery to a callback.",
-    (
-        0.005,
-        0.01,
-        0.025,
-        0.05,
-        0.075,
-        0.1,
-        0.25,
-        0.5,
-        0.75,
-        1.0,
-        2.5,
-        5.0,
-        7.5,
-        10.0,
-        30.0,
-        60.0,
-        120.0,
-        300.0,
-        600.0,
-    ),
-)
-METRIC_VOXTRACE_MESSAGING_WAIT_PREFETCH_DURATION: Final = Metric(
-    "voxtrace.messaging.wait.prefetch.duration",
-    "s",
-    "Time from a message's arrival at the client to its delivery to a callback.",
-    (
-        0.005,
-        0.01,
-        0.025,
-        0.05,
-        0.075,
-        0.1,
-        0.25,
-        0.5,
-        0.75,
-        1.0,
-        2.5,
-        5.0,
-        7.5,
-        10.0,
-        30.0,
-        60.0,
-        120.0,
-        300.0,
-        600.0,
-    ),
-)
-METRIC_VOXTRACE_MESSAGING_REFUSED_HEADERS: Final = Metric(
-    "voxtrace.messaging.refused_headers", "{header}", "Propagated headers that were not believed."
-)
-METRIC_VOXTRACE_MESSAGING_RETURNED_MESSAGES: Final = Metric(
-    "voxtrace.messaging.returned.messages", "{message}", "Mandatory messages that the broker sent back."
-)
-METRIC_VOXTRACE_MESSAGING_IN_FLIGHT: Final = Metric(
-    "voxtrace.messaging.in_flight", "{message}", "Messages delivered and not settled yet."
-)
-METRIC_VOXTRACE_MESSAGING_IN_FLIGHT_AGE: Final = Metric(
-    "voxtrace.messaging.in_flight.age", "s", "Time since the delivery of the oldest message in flight."
-)
-METRIC_MESSAGING_PUBLISH_DURATION: Final = Metric(
-    "messaging.publish.duration",
-    "s",
-    "Time a publish took.",
-    (
-        0.005,
-        0.01,
-        0.025,
-        0.05,
-        0.075,
-        0.1,
-        0.25,
-        0.5,
-        0.75,
-        1.0,
-        2.5,
-        5.0,
-        7.5,
-        10.0,
-        30.0,
-        60.0,
-        120.0,
-        300.0,
-        600.0,
-    ),
-)
-METRIC_MESSAGING_PUBLISH_MESSAGES: Final = Metric(
-    "messaging.publish.messages", "{message}", "Messages a producer tried to send."
-)
-METRIC_MESSAGING_CLIENT_PUBLISHED_MESSAGES: Final = Metric(
-    "messaging.client.published.messages", "{message}", "Messages a producer tried to send."
-)
-METRIC_MESSAGING_RECEIVE_DURATION: Final = Metric(
-    "messaging.receive.duration",
-    "s",
-    "Time a get took.",
-    (
-        0.005,
-        0.01,
-        0.025,
-        0.05,
-        0.075,
-        0.1,
-        0.25,
-        0.5,
-        0.75,
-        1.0,
-        2.5,
-        5.0,
-        7.5,
-        10.0,
-        30.0,
-        60.0,
-        120.0,
-        300.0,
-        600.0,
-    ),
-)
-METRIC_MESSAGING_RECEIVE_MESSAGES: Final = Metric(
-    "messaging.receive.messages", "{message}", "Messages got from a queue."
-)
-METRIC_MESSAGING_PROCESS_MESSAGES: Final = Metric(
-    "messaging.process.messages", "{message}", "Messages delivered to a callback."
-)
-METRIC_GEN_AI_CLIENT_OPERATION_DURATION: Final = Metric(
-    "gen_ai.client.operation.duration",
-    "s",
-    "Time the engine worked on one operation, without its caller's pauses.",
-    (
-        0.005,
-        0.01,
-        0.025,
-        0.05,
-        0.075,
-        0.1,
-        0.25,
-        0.5,
-        0.75,
-        1.0,
-        2.5,
-        5.0,
-        7.5,
-        10.0,
-        30.0,
-        60.0,
-        120.0,
-        300.0,
-        600.0,
-    ),
-)
-METRIC_SPEECH_STAGE_DURATION: Final = Metric(
-    SPEECH + "stage.duration",
-    "s",
-    "Duration of one step inside an engine, without that of steps inside it.",
-    (
-        0.005,
-        0.01,
-        0.025,
-        0.05,
-        0.075,
-        0.1,
-        0.25,
-        0.5,
-        0.75,
-        1.0,
-        2.5,
-        5.0,
-        7.5,
-        10.0,
-        30.0,
-        60.0,
-        120.0,
-        300.0,
-        600.0,
-    ),
-)
-METRIC_SPEECH_REAL_TIME_FACTOR: Final = Metric(
-    SPEECH + "real_time_factor",
-    "1",
-    "Engine time divided by audio time: below 1 is faster than real time.",
-    (0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.0, 5.0, 10.0),
-)
-METRIC_SPEECH_AUDIO_DURATION: Final = Metric(
-    SPEECH + "audio.duration",
-    "s",
-    "Duration of the audio that was transcribed or synthesized.",
-    (1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0),
-)
-METRIC_SPEECH_QUALITY_FLAGS: Final = Metric(
-    SPEECH + "quality.flags",
-    "{flag}",
-    "Verdicts that failed, on audio, transcripts, translations and synthesized speech.",
-)
-METRIC_HW_GPU_UTILIZATION: Final = Metric(
-    "hw.gpu.utilization", "1", "Share of the last second or less in which the GPU worked."
-)
+METRIC_SPEECH_TRANSLATION_CACHE_LOOKUPS: Final = Metric(SPEECH + "translation.cache.lookups", "{lookup}", "Lookups in the translation cache; hits are translations that no engine made.")
+METRIC_SPEECH_TRANSLATION_CACHE_AGE: Final = Metric(SPEECH + "translation.cache.age", "s", "Time since a translation that was found was made.", BUCKETS_CACHE_AGE)
+METRIC_SPEECH_TRANSLATION_CACHE_EVICTIONS: Final = Metric(SPEECH + "translation.cache.evictions", "{entry}", "Translations that made room for others; a cache outside the process counts its own.")
+METRIC_SPEECH_TRANSLATION_CACHE_ENTRIES: Final = Metric(SPEECH + "translation.cache.entries", "{entry}", "Translations that are kept in the process, expired ones too; a cache outside it counts its own.")
+METRIC_SPEECH_JOB_DURATION: Final = Metric(SPEECH + "job.duration", "s", "Time from taking a job in to the news of its end.", BUCKETS_DURATION)
+METRIC_SPEECH_JOBS: Final = Metric(SPEECH + "jobs", "{job}", "Jobs by their state; those that ended are all there ever were.")
+METRIC_MESSAGING_CLIENT_SENT_MESSAGES: Final = Metric("messaging.client.sent.messages", "{message}", "Messages a producer tried to send.")
+METRIC_MESSAGING_CLIENT_CONSUMED_MESSAGES: Final = Metric("messaging.client.consumed.messages", "{message}", "Messages delivered to a consumer.")
+METRIC_MESSAGING_CLIENT_OPERATION_DURATION: Final = Metric("messaging.client.operation.duration", "s", "Time a publish, to the broker's confirm if there is one, a get or a settlement took.", BUCKETS_DURATION)
+METRIC_MESSAGING_PROCESS_DURATION: Final = Metric("messaging.process.duration", "s", "Time from a message's delivery to its settlement.", BUCKETS_DURATION)
+METRIC_VOXTRACE_MESSAGING_WAIT_DURATION: Final = Metric("voxtrace.messaging.wait.duration", "s", "Time from a message's enqueueing to its delivery to a callback.", BUCKETS_DURATION)
+METRIC_VOXTRACE_MESSAGING_WAIT_PREFETCH_DURATION: Final = Metric("voxtrace.messaging.wait.prefetch.duration", "s", "Time from a message's arrival at the client to its delivery to a callback.", BUCKETS_DURATION)
+METRIC_VOXTRACE_MESSAGING_REFUSED_HEADERS: Final = Metric("voxtrace.messaging.refused_headers", "{header}", "Propagated headers that were not believed.")
+METRIC_VOXTRACE_MESSAGING_RETURNED_MESSAGES: Final = Metric("voxtrace.messaging.returned.messages", "{message}", "Mandatory messages that the broker sent back.")
+METRIC_VOXTRACE_MESSAGING_IN_FLIGHT: Final = Metric("voxtrace.messaging.in_flight", "{message}", "Messages delivered and not settled yet.")
+METRIC_VOXTRACE_MESSAGING_IN_FLIGHT_AGE: Final = Metric("voxtrace.messaging.in_flight.age", "s", "Time since the delivery of the oldest message in flight.")
+METRIC_MESSAGING_PUBLISH_DURATION: Final = Metric("messaging.publish.duration", "s", "Time a publish took.", BUCKETS_DURATION)
+METRIC_MESSAGING_PUBLISH_MESSAGES: Final = Metric("messaging.publish.messages", "{message}", "Messages a producer tried to send.")
+METRIC_MESSAGING_CLIENT_PUBLISHED_MESSAGES: Final = Metric("messaging.client.published.messages", "{message}", "Messages a producer tried to send.")
+METRIC_MESSAGING_RECEIVE_DURATION: Final = Metric("messaging.receive.duration", "s", "Time a get took.", BUCKETS_DURATION)
+METRIC_MESSAGING_RECEIVE_MESSAGES: Final = Metric("messaging.receive.messages", "{message}", "Messages got from a queue.")
+METRIC_MESSAGING_PROCESS_MESSAGES: Final = Metric("messaging.process.messages", "{message}", "Messages delivered to a callback.")
+METRIC_GEN_AI_CLIENT_OPERATION_DURATION: Final = Metric("gen_ai.client.operation.duration", "s", "Time the engine worked on one operation, without its caller's pauses.", BUCKETS_DURATION)
+METRIC_SPEECH_STAGE_DURATION: Final = Metric(SPEECH + "stage.duration", "s", "Duration of one step inside an engine, without that of steps inside it.", BUCKETS_DURATION)
+METRIC_SPEECH_REAL_TIME_FACTOR: Final = Metric(SPEECH + "real_time_factor", "1", "Engine time divided by audio time: below 1 is faster than real time.", BUCKETS_REAL_TIME_FACTOR)
+METRIC_SPEECH_AUDIO_DURATION: Final = Metric(SPEECH + "audio.duration", "s", "Duration of the audio that was transcribed or synthesized.", BUCKETS_AUDIO_DURATION)
+METRIC_SPEECH_QUALITY_FLAGS: Final = Metric(SPEECH + "quality.flags", "{flag}", "Verdicts that failed, on audio, transcripts, translations and synthesized speech.")
+METRIC_HW_GPU_UTILIZATION: Final = Metric("hw.gpu.utilization", "1", "Share of the last second or less in which the GPU worked.")
 METRIC_HW_GPU_MEMORY_USAGE: Final = Metric("hw.gpu.memory.usage", "By", "GPU memory in use, by whomever.")
 METRIC_HW_GPU_MEMORY_LIMIT: Final = Metric("hw.gpu.memory.limit", "By", "GPU memory that there is.")
-METRIC_SPEECH_AUDIO_SIZE: Final = Metric(
-    SPEECH + "audio.size",
-    "By",
-    "Size of uploaded files.",
-    (10000.0, 50000.0, 100000.0, 500000.0, 1000000.0, 5000000.0, 10000000.0, 50000000.0, 100000000.0),
-)
-METRIC_SPEECH_MODEL_LOAD_DURATION: Final = Metric(
-    SPEECH + "model.load.duration",
-    "s",
-    "Time it took to load a model.",
-    (
-        0.005,
-        0.01,
-        0.025,
-        0.05,
-        0.075,
-        0.1,
-        0.25,
-        0.5,
-        0.75,
-        1.0,
-        2.5,
-        5.0,
-        7.5,
-        10.0,
-        30.0,
-        60.0,
-        120.0,
-        300.0,
-        600.0,
-    ),
-)
+METRIC_SPEECH_AUDIO_SIZE: Final = Metric(SPEECH + "audio.size", "By", "Size of uploaded files.", BUCKETS_SIZE)
+METRIC_SPEECH_MODEL_LOAD_DURATION: Final = Metric(SPEECH + "model.load.duration", "s", "Time it took to load a model.", BUCKETS_DURATION)
 METRIC_SPEECH_MODEL_LOADED: Final = Metric(SPEECH + "model.loaded", "{model}", "Models in memory.")
-METRIC_SPEECH_WORDS: Final = Metric(
-    SPEECH + "words", "{word}", "Words that were heard, went into a translation, or were spoken."
-)
-METRIC_SPEECH_CHARACTERS: Final = Metric(
-    SPEECH + "characters",
-    "{character}",
-    "Characters that were heard, went into a translation, or were spoken.",
-)
+METRIC_SPEECH_WORDS: Final = Metric(SPEECH + "words", "{word}", "Words that were heard, went into a translation, or were spoken.")
+METRIC_SPEECH_CHARACTERS: Final = Metric(SPEECH + "characters", "{character}", "Characters that were heard, went into a translation, or were spoken.")
 METRIC_SPEECH_SEGMENTS: Final = Metric(SPEECH + "segments", "{segment}", "Segments that were heard.")
-METRIC_SPEECH_LANGUAGE_PROBABILITY: Final = Metric(
-    SPEECH + "language.probability",
-    "1",
-    "How sure engines were of the language they heard.",
-    (0.1, 0.25, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 1.0),
-)
-METRIC_SPEECH_LANGUAGE_MISMATCHES: Final = Metric(
-    SPEECH + "language.mismatches", "{mismatch}", "Transcriptions in another language than was asked for."
-)
-METRIC_SPEECH_TTS_TIME_TO_FIRST_AUDIO: Final = Metric(
-    SPEECH + "tts.time_to_first_audio",
-    "s",
-    "Time from the text to the first sound, where an engine speaks piece by piece.",
-    (
-        0.005,
-        0.01,
-        0.025,
-        0.05,
-        0.075,
-        0.1,
-        0.25,
-        0.5,
-        0.75,
-        1.0,
-        2.5,
-        5.0,
-        7.5,
-        10.0,
-        30.0,
-        60.0,
-        120.0,
-        300.0,
-        600.0,
-    ),
-)
-METRIC_SPEECH_TTS_DURATION: Final = Metric(
-    SPEECH + "tts.duration",
-    "s",
-    "Time it took to speak, by how much there was to say.",
-    (
-        0.005,
-        0.01,
-        0.025,
-        0.05,
-        0.075,
-        0.1,
-        0.25,
-        0.5,
-        0.75,
-        1.0,
-        2.5,
-        5.0,
-        7.5,
-        10.0,
-        30.0,
-        60.0,
-        120.0,
-        300.0,
-        600.0,
-    ),
-)
-METRIC_SPEECH_TTS_VOICES_ACTIVE: Final = Metric(
-    SPEECH + "tts.voices.active", "{voice}", "Voices that were used in the last five minutes."
-)
-METRIC_SPEECH_ERRORS: Final = Metric(
-    SPEECH + "errors", "{error}", "Errors that no span shows, counted by `record_error`."
-)
-METRIC_SPEECH_USAGE_AUDIO: Final = Metric(
-    SPEECH + "usage.audio", "s", "Audio that was listened to or made, by its samples; failed attempts too."
-)
-METRIC_SPEECH_USAGE_CHARACTERS: Final = Metric(
-    SPEECH + "usage.characters",
-    "{character}",
-    "Characters that were translated or spoken; failed attempts too.",
-)
-METRIC_SPEECH_USAGE_COMPUTE_TIME: Final = Metric(
-    SPEECH + "usage.compute.time", "s", "Time that engines worked; failed attempts too."
-)
-METRIC_SPEECH_USAGE_COST: Final = Metric(
-    SPEECH + "usage.cost",
-    "{currency}",
-    "What work cost, by the price table in force when it ended; failed attempts too.",
-)
+METRIC_SPEECH_LANGUAGE_PROBABILITY: Final = Metric(SPEECH + "language.probability", "1", "How sure engines were of the language they heard.", BUCKETS_PROBABILITY)
+METRIC_SPEECH_LANGUAGE_MISMATCHES: Final = Metric(SPEECH + "language.mismatches", "{mismatch}", "Transcriptions in another language than was asked for.")
+METRIC_SPEECH_TTS_TIME_TO_FIRST_AUDIO: Final = Metric(SPEECH + "tts.time_to_first_audio", "s", "Time from the text to the first sound, where an engine speaks piece by piece.", BUCKETS_DURATION)
+METRIC_SPEECH_TTS_DURATION: Final = Metric(SPEECH + "tts.duration", "s", "Time it took to speak, by how much there was to say.", BUCKETS_DURATION)
+METRIC_SPEECH_TTS_VOICES_ACTIVE: Final = Metric(SPEECH + "tts.voices.active", "{voice}", "Voices that were used in the last five minutes.")
+METRIC_SPEECH_ERRORS: Final = Metric(SPEECH + "errors", "{error}", "Errors that no span shows, counted by `record_error`.")
+METRIC_SPEECH_USAGE_AUDIO: Final = Metric(SPEECH + "usage.audio", "s", "Audio that was listened to or made, by its samples; failed attempts too.")
+METRIC_SPEECH_USAGE_CHARACTERS: Final = Metric(SPEECH + "usage.characters", "{character}", "Characters that were translated or spoken; failed attempts too.")
+METRIC_SPEECH_USAGE_COMPUTE_TIME: Final = Metric(SPEECH + "usage.compute.time", "s", "Time that engines worked; failed attempts too.")
+METRIC_SPEECH_USAGE_COST: Final = Metric(SPEECH + "usage.cost", "{currency}", "What work cost, by the price table in force when it ended; failed attempts too.")
