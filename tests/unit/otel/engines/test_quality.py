@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
+from unit.otel.engines.verdicts import counted, flags, labels, root
 from voxtrace.engines import FasterWhisperInstrumentor
 from voxtrace.quality import configured
 
@@ -23,31 +24,6 @@ if TYPE_CHECKING:
 RATE = 16000
 TRANSCRIPT = ["low_confidence", "text_without_speech", "fallback"]
 AUDIO = ["clipping", "silence", "level", "dc_offset", "noise"]
-
-
-def root(telemetry: CapturedTelemetry, operation: str = "speech_to_text") -> dict[str, Any]:
-    """Return the span of the one operation."""
-    (span,) = [span for span in telemetry.spans() if span["name"].startswith(operation)]
-    return span
-
-
-def labels(span: dict[str, Any]) -> dict[str, str]:
-    """Return the span's verdicts: name and label."""
-    return {
-        event["gen_ai.evaluation.name"]: event["gen_ai.evaluation.score.label"]
-        for event in span.get("events", [])
-    }
-
-
-def flags(span: dict[str, Any]) -> list[str]:
-    """Return what the span is flagged with."""
-    return list(span["attributes"].get("speech.quality.flags", []))
-
-
-def counted(telemetry: CapturedTelemetry) -> dict[str, int]:
-    """Return how often each flag was counted."""
-    points = telemetry.metrics().get("speech.quality.flags", [])
-    return {point["attributes"]["speech.quality.flag.name"]: point["value"] for point in points}
 
 
 def test_a_doubtful_transcription_shows_its_verdicts(whisper: Any, telemetry: CapturedTelemetry) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
+from unit.otel.engines.verdicts import counted, flags, labels, root
 from voxtrace.engines import ApertiumInstrumentor, EspeakNgInstrumentor
 
 if TYPE_CHECKING:
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
     MakeProgram = Callable[[str, str], Path]
 
 RATE = 16000
-TRANSCRIPT = ["low_confidence", "text_without_speech", "fallback"]
-AUDIO = ["clipping", "silence", "level", "dc_offset", "noise"]
 
 
 @pytest.fixture
@@ -36,31 +35,6 @@ def programs(telemetry: CapturedTelemetry) -> Iterator[None]:
     yield
     for instrumentor in instrumentors:
         instrumentor.uninstrument()
-
-
-def root(telemetry: CapturedTelemetry, operation: str = "speech_to_text") -> dict[str, Any]:
-    """Return the span of the one operation."""
-    (span,) = [span for span in telemetry.spans() if span["name"].startswith(operation)]
-    return span
-
-
-def labels(span: dict[str, Any]) -> dict[str, str]:
-    """Return the span's verdicts: name and label."""
-    return {
-        event["gen_ai.evaluation.name"]: event["gen_ai.evaluation.score.label"]
-        for event in span.get("events", [])
-    }
-
-
-def flags(span: dict[str, Any]) -> list[str]:
-    """Return what the span is flagged with."""
-    return list(span["attributes"].get("speech.quality.flags", []))
-
-
-def counted(telemetry: CapturedTelemetry) -> dict[str, int]:
-    """Return how often each flag was counted."""
-    points = telemetry.metrics().get("speech.quality.flags", [])
-    return {point["attributes"]["speech.quality.flag.name"]: point["value"] for point in points}
 
 
 def speech(samples: np.ndarray[Any, Any]) -> bytes:
