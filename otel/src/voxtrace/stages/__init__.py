@@ -9,7 +9,14 @@ Speech work as spans and metrics: for engines and services that Voxtrace does no
             work.hear(segment.text)
 
 Each object is a span, its duration, its count, its error and its usage in one; the
-instrumentations of `voxtrace.engines` are made of the same.
+instrumentations of `voxtrace.engines` are made of the same. From the outside in:
+
+- `by_hand`: how a program of one's own begins a stage; `job`, `cache`: what passes through several.
+- `transcription`, `translation`, `synthesis`, `upload`: what each says in numbers; `model`: one is loaded.
+- `operation`: a piece of work as a span; `stage`: a step inside it.
+- `evidence`: what a transcription is judged by; `usage`: what work used and cost.
+- `texts`: how words and characters are counted; `voices`: which were used lately.
+- `instruments`: the tracer and the metrics; `series`: how many sets of attributes one may have.
 """
 
 from voxtrace.stages.by_hand import Timer, record_error, synthesis, transcription, translation, upload
