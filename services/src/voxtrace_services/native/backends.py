@@ -37,6 +37,9 @@ LAYERS = (
     "extras",
 )
 
+#: Those with which `voxtrace up --full` runs, beside base.yaml and extras.yaml.
+FULL = ("red", "jaeger", "prometheus", "console")
+
 
 def collector(
     data_dir: Path, *, ports: Ports, layers: Iterable[str], environment: Mapping[str, str]

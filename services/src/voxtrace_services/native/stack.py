@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from voxtrace_services.native import observability, services
-from voxtrace_services.native.backends import CHOSEN_BY
+from voxtrace_services.native.backends import CHOSEN_BY, FULL
 from voxtrace_services.native.errors import NativeError
 from voxtrace_services.native.group import Group
 from voxtrace_services.native.ports import LOOPBACK, Ports
@@ -88,7 +88,7 @@ class Stack(Group):
             servers += observability.commands(
                 self.data_dir,
                 ports=self.ports,
-                layers=("red", "jaeger", "prometheus", "console"),
+                layers=FULL,
                 env={**self._env, "collector": self._collector()},
             )
         ours = [
