@@ -1,4 +1,4 @@
-"""Jaeger keeps traces on disk for as long as it is told, or in memory, and its page links to Grafana and the console."""
+"""Jaeger keeps traces on disk for as long as it is told, or in memory, and links to Grafana and the console."""
 
 from __future__ import annotations
 
