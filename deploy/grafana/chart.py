@@ -228,17 +228,6 @@ def _filled(
             .datasource(PROMETHEUS)
         )
         panel = panel.with_target(asked.instant() if query.last else asked.range())
-        if query.exemplars and len(queries) > 1:
-            # A thin line: it is there for its dots.
-            panel = panel.override_by_query(
-                chr(ord("A") + index),
-                [
-                    model.DynamicConfigValue(
-                        id_val="custom.lineStyle", value={"fill": "dot", "dash": [2, 6]}
-                    ),
-                    model.DynamicConfigValue(id_val="custom.fillOpacity", value=0),
-                ],
-            )
     return panel
 
 

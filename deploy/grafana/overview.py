@@ -66,7 +66,7 @@ def board() -> Board:
             "End to end: duration",
             "From the upload to the news of its end, of completed and failed jobs alike.",
             Query(quantile(0.5, "speech_job_duration_seconds"), "p50"),
-            Query(quantile(0.95, "speech_job_duration_seconds"), "p95"),
+            Query(quantile(0.95, "speech_job_duration_seconds"), "p95", exemplars=True),
             Query(quantile(0.99, "speech_job_duration_seconds"), "p99"),
             unit="s",
             span=12,

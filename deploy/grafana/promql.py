@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 #: Counts every span, before anything is sampled. It knows services and not their instances.
 SPANS = "traces_span_metrics"
-#: Counts what was kept of them: what its exemplars point to is in Jaeger.
-KEPT = "traces_span_metrics"
+#: Counts what sampling kept of them, where the Collector samples.
+SAMPLED = "traces_sampled"
 
 _WINDOW = "[$__rate_interval]"
 
@@ -34,7 +34,7 @@ def of(series: str, *matchers: str) -> str:
     """Select the series of a metric, of the chosen jobs and instances."""
     chosen = ['job=~"$job"']
     # Span metrics have one series per service, whatever the number of its instances.
-    if not series.startswith((SPANS, KEPT)):
+    if not series.startswith((SPANS, SAMPLED)):
         chosen.append('instance=~"$instance"')
     return f"{series}{{{', '.join([*chosen, *matchers])}}}"
 
@@ -63,6 +63,22 @@ def quantile(of_all: float, histogram: str, *matchers: str, by: str = "") -> str
     """What so many of all values of a histogram are below."""
     buckets = rate(f"{histogram}_bucket", *matchers, by=f"le, {by}" if by else "le")
     return f"histogram_quantile({of_all}, {buckets})"
+
+
+def traced(line: str, of_all: float, *matchers: str) -> Query:
+    """
+    Show a line with single traces as dots on it.
+
+    The right side adds no value to the line, which says the same whatever is sampled, but its exemplars: where
+    the Collector samples, they are the only ones that there are, and each leads to a trace that was kept.
+
+    Args:
+        line: the quantile, one series.
+        of_all: which quantile it is.
+        matchers: the spans that it measures.
+    """
+    dots = quantile(of_all, f"{SAMPLED}_duration_seconds", *matchers)
+    return Query(f"{line} or {dots}", f"p{of_all * 100:g}", exemplars=True)
 
 
 def mean(histogram: str, *matchers: str, by: str = "") -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import chart
 from board import Board, choice
-from promql import KEPT, Query, heat, of, quantile, rate, total
+from promql import Query, heat, of, quantile, rate, total
 
 #: The broker's name of a queue, and the clients'.
 BROKER = 'queue=~"$queue"'
@@ -54,12 +54,11 @@ def _standing() -> tuple[chart.Panel, ...]:
         ),
         chart.lines(
             "Wait",
-            "Time from a message's sending to its delivery to a callback. Each dot is a trace.",
+            "Time from a message's sending to its delivery to a callback.",
             Query(quantile(0.5, WAIT, CLIENT, by="voxtrace_messaging_queue_name"), f"p50 {NAME}"),
-            Query(quantile(0.95, WAIT, CLIENT, by="voxtrace_messaging_queue_name"), f"p95 {NAME}"),
             Query(
-                quantile(0.95, f"{KEPT}_duration_seconds", 'span_name=~"wait ($queue)"', by="span_name"),
-                "p95 of kept traces: {{span_name}}",
+                quantile(0.95, WAIT, CLIENT, by="voxtrace_messaging_queue_name"),
+                f"p95 {NAME}",
                 exemplars=True,
             ),
             unit="s",
@@ -106,6 +105,7 @@ def _moving() -> tuple[chart.Panel, ...]:
             Query(
                 quantile(0.95, "messaging_process_duration_seconds", by="messaging_destination_name"),
                 f"p95 {where}",
+                exemplars=True,
             ),
             unit="s",
         ),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import chart
 import stage
 from board import Board
-from promql import SPANS, Query, failed, heat, mean, of, quantile, rate, share, total
+from promql import SAMPLED, SPANS, Query, failed, heat, mean, of, quantile, rate, share, total
 from stage import ASR, ERROR, GATEWAY, OUTCOME, SYNTHESIS, TRANSLATION, Stage
 
 if TYPE_CHECKING:
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 ENGINE = "gen_ai_client_operation_duration_seconds"
 STEP = "speech_stage_duration_seconds"
+PROCESSED = "messaging_process_duration_seconds_count"
+FAILED = 'error_type!=""'
 REFUSED = 'http_response_status_code=~"4.."'
 BROKEN = 'http_response_status_code=~"5.."'
 
@@ -55,7 +57,12 @@ def _warmth(one: Stage) -> Panel:
     return chart.heat(
         f"{one.title}: durations",
         f"How many executions of '{one.span}' took how long.",
-        Query(heat(f"{SPANS}_duration_seconds", *one.matchers), "{{le}}"),
+        Query(
+            f"{heat(f'{SPANS}_duration_seconds', *one.matchers)} or "
+            f"{heat(f'{SAMPLED}_duration_seconds', *one.matchers)}",
+            "{{le}}",
+            exemplars=True,
+        ),
         unit="s",
     )
 
@@ -109,9 +116,13 @@ def _messages(name: str) -> tuple[Panel, ...]:
             unit="s",
         ),
         chart.lines(
-            "Processed, by error",
+            "Processed",
             "Messages that were processed, and those whose processing failed by the type of error.",
-            Query(rate("messaging_process_duration_seconds_count", own, by="error_type"), "{{error_type}}"),
+            Query(rate(PROCESSED, own), "all"),
+            Query(
+                f"{rate(PROCESSED, FAILED, own, by='error_type')} or {rate(PROCESSED, own)} * 0",
+                "failed {{error_type}}",
+            ),
             unit="ops",
         ),
     )
@@ -183,6 +194,7 @@ def _requests() -> tuple[Panel, ...]:
             Query(
                 quantile(0.95, "http_server_request_duration_seconds", own, by=by),
                 "{{http_request_method}} {{http_route}}",
+                exemplars=True,
             ),
             unit="s",
         ),
@@ -281,7 +293,7 @@ def _engine(one: Stage) -> tuple[Panel, ...]:
             "Engine: duration",
             "Time the engine worked on one piece, without its caller's pauses.",
             Query(quantile(0.5, ENGINE, does, by=by), f"p50 {model}"),
-            Query(quantile(0.95, ENGINE, does, by=by), f"p95 {model}"),
+            Query(quantile(0.95, ENGINE, does, by=by), f"p95 {model}", exemplars=True),
             unit="s",
             span=6,
         ),
@@ -318,7 +330,7 @@ def _listening() -> tuple[Panel, ...]:
             "Real-time factor",
             "Engine time by audio time: above 1 the engine does not keep up with speech.",
             Query(quantile(0.5, "speech_real_time_factor", does), "p50"),
-            Query(quantile(0.95, "speech_real_time_factor", does), "p95"),
+            Query(quantile(0.95, "speech_real_time_factor", does), "p95", exemplars=True),
             unit="short",
             span=6,
             bound=1,
@@ -355,7 +367,7 @@ def _speaking() -> tuple[Panel, ...]:
             "Real-time factor",
             "Engine time by the time of the speech that it made.",
             Query(quantile(0.5, "speech_real_time_factor", does), "p50"),
-            Query(quantile(0.95, "speech_real_time_factor", does), "p95"),
+            Query(quantile(0.95, "speech_real_time_factor", does), "p95", exemplars=True),
             unit="short",
             bound=1,
         ),

@@ -39,7 +39,7 @@ def _speed() -> tuple[chart.Panel, ...]:
             "Real-time factor",
             "Engine time by audio time: above 1 the engine falls behind someone who speaks.",
             Query(quantile(0.5, RTF, by=MODEL), f"p50 {MODEL_NAME}"),
-            Query(quantile(0.95, RTF, by=MODEL), f"p95 {MODEL_NAME}"),
+            Query(quantile(0.95, RTF, by=MODEL), f"p95 {MODEL_NAME}", exemplars=True),
             unit="short",
             bound=1,
         ),
@@ -157,7 +157,7 @@ def _voices() -> tuple[chart.Panel, ...]:
         chart.lines(
             "Time to speak by voice",
             "95 of 100 texts are spoken faster.",
-            Query(quantile(0.95, WORDS, by=by), f"p95 {voice}"),
+            Query(quantile(0.95, WORDS, by=by), f"p95 {voice}", exemplars=True),
             unit="s",
         ),
     )

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import chart
-from promql import KEPT, SPANS, Query, failed, of, quantile, rate
+from promql import SPANS, Query, failed, of, quantile, rate, traced
 
 if TYPE_CHECKING:
     from chart import Panel
@@ -87,8 +87,7 @@ def duration(stage: Stage, span: int = 8) -> Panel:
         f"How long '{stage.span}' takes: half are below p50, 95 of 100 below p95. Each dot is a "
         "trace; a click opens it.",
         Query(quantile(0.5, f"{SPANS}_duration_seconds", *stage.matchers), "p50"),
-        Query(quantile(0.95, f"{SPANS}_duration_seconds", *stage.matchers), "p95"),
-        traces(*stage.matchers),
+        traced(quantile(0.95, f"{SPANS}_duration_seconds", *stage.matchers), 0.95, *stage.matchers),
         unit="s",
         span=span,
     )
@@ -103,8 +102,12 @@ def wait(stage: Stage, span: int = 4) -> Panel:
         "depth beside it: "
         "too few workers. Rising alone: slow ones.",
         Query(quantile(0.5, "voxtrace_messaging_wait_duration_seconds", queue), "p50"),
-        Query(quantile(0.95, "voxtrace_messaging_wait_duration_seconds", queue), "p95"),
-        traces(f'service_name="{stage.service}"', f'span_name="wait {stage.queue}"'),
+        traced(
+            quantile(0.95, "voxtrace_messaging_wait_duration_seconds", queue),
+            0.95,
+            f'service_name="{stage.service}"',
+            f'span_name="wait {stage.queue}"',
+        ),
         unit="s",
         span=span,
     )
@@ -122,8 +125,3 @@ def depth(stage: Stage, span: int = 4) -> Panel:
         span=span,
         stacked=True,
     )
-
-
-def traces(*matchers: str) -> Query:
-    """Show single traces as dots, over the traces that were kept."""
-    return Query(quantile(0.95, f"{KEPT}_duration_seconds", *matchers), "p95 of kept traces", exemplars=True)

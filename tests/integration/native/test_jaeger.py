@@ -1,4 +1,4 @@
-"""Jaeger keeps traces on disk for as long as it is told, or in memory, and links to Grafana and the console."""
+"""Jaeger keeps traces on disk or in memory, for as long as it is told; its page has links of ours."""
 
 from __future__ import annotations
 
