@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from typing import TYPE_CHECKING
+
+from dotenv import dotenv_values
 
 from voxtrace_services.native import readiness
 from voxtrace_services.native.builds import COLLECTOR, JAEGER
 from voxtrace_services.native.errors import MissingPartError, NativeError
 from voxtrace_services.native.headers import for_collector
 from voxtrace_services.native.layout import root
-from voxtrace_services.native.ports import LOOPBACK
+from voxtrace_services.native.ports import LOOPBACK, variable
 from voxtrace_services.native.process import Command
 
 if TYPE_CHECKING:
@@ -21,6 +24,7 @@ if TYPE_CHECKING:
     from voxtrace_services.native.ports import Ports
 
 _HEADERS = "VOXTRACE_OTLP_HEADERS"
+_STORAGE = "VOXTRACE_JAEGER_STORAGE"
 #: A layer that is added where its variable is set.
 CHOSEN_BY = {"sampling": "VOXTRACE_SAMPLING_PERCENT", "otlp-backend": "VOXTRACE_OTLP_ENDPOINT"}
 #: The Collector's layers in the order in which it must read them.
@@ -88,11 +92,28 @@ def collector(
     )
 
 
-def jaeger(*, ports: Ports, environment: Mapping[str, str]) -> Command:
-    """Jaeger with traces in memory; its Monitor page asks our Prometheus."""
+def jaeger(data_dir: Path, *, ports: Ports, environment: Mapping[str, str]) -> Command:
+    """
+    Jaeger; its Monitor page asks our Prometheus.
+
+    Args:
+        data_dir: where its traces live.
+        ports: where it listens, and where the pages are that its own links to.
+        environment: VOXTRACE_JAEGER_STORAGE names a file in deploy/jaeger/storage; `badger` unless set.
+
+    Raises:
+        NativeError: when there is no such storage.
+    """
+    committed = root() / "deploy" / "jaeger"
+    name = environment.get(_STORAGE) or os.environ.get(_STORAGE) or "badger"
+    storage = committed / "storage" / f"{name}.yaml"
+    if not storage.is_file():
+        known = ", ".join(sorted(path.stem for path in storage.parent.glob("*.yaml")))
+        raise NativeError(f"{_STORAGE} is {name!r}: set it to one of {known}.")
+    files = (committed / "config.yaml", storage)
     return Command(
         name="jaeger",
-        argv=(str(_built(JAEGER)), "--config", str(root() / "deploy" / "jaeger" / "config.yaml")),
+        argv=(str(_built(JAEGER)), *(part for file in files for part in ("--config", str(file)))),
         ports={
             "jaeger": ports.jaeger,
             "jaeger_grpc": ports.jaeger_grpc,
@@ -104,6 +125,8 @@ def jaeger(*, ports: Ports, environment: Mapping[str, str]) -> Command:
         environment={
             **ports.environment(),
             "VOXTRACE_PROMETHEUS_URL": f"http://{LOOPBACK}:{ports.prometheus}",
+            "VOXTRACE_JAEGER_DATA": str(data_dir.resolve()),
+            "VOXTRACE_JAEGER_UI": str(_jaeger_page(data_dir.resolve(), ports)),
             # Its own requests are no part of anybody's upload, and must not feed themselves.
             "OTEL_TRACES_SAMPLER": "always_off",
             **environment,
@@ -129,6 +152,18 @@ def prometheus(data_dir: Path, *, ports: Ports, environment: Mapping[str, str]) 
         environment=environment,
         start_seconds=60,
     )
+
+
+def _jaeger_page(data_dir: Path, ports: Ports) -> Path:
+    """The committed settings of Jaeger's page, with the addresses of these ports for those of `.env`."""
+    text = (root() / "deploy" / "jaeger" / "ui.json").read_text(encoding="utf-8")
+    committed = dotenv_values(root() / ".env")
+    for name, port in {"console": ports.console, "grafana": ports.grafana}.items():
+        text = text.replace(f"{LOOPBACK}:{committed[variable(name)]}/", f"{LOOPBACK}:{port}/")
+    data_dir.mkdir(parents=True, exist_ok=True)
+    page = data_dir / "ui.json"
+    page.write_text(text, encoding="utf-8")
+    return page
 
 
 def _prometheus_files(data_dir: Path, ports: Ports) -> Path:

@@ -30,7 +30,7 @@ def commands(
     """
     return [
         backends.prometheus(data_dir / "prometheus", ports=ports, environment=env.get("prometheus", {})),
-        backends.jaeger(ports=ports, environment=env.get("jaeger", {})),
+        backends.jaeger(data_dir / "jaeger", ports=ports, environment=env.get("jaeger", {})),
         backends.collector(
             data_dir / "collector", ports=ports, layers=layers, environment=env.get("collector", {})
         ),
