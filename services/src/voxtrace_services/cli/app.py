@@ -27,6 +27,7 @@ from voxtrace_services.cli.errors import (
     UnreachableError,
 )
 from voxtrace_services.cli.gateway import Gateway
+from voxtrace_services.cli.page import public_page
 from voxtrace_services.cli.record import Record
 from voxtrace_services.cli.recording import default_recording
 from voxtrace_services.cli.screen import error_screen, print_json, screen
@@ -221,6 +222,8 @@ def upload(
     print(f"transcript  {client.text(receipt.upload_id, 'transcript')}")
     print(f"translation {client.text(receipt.upload_id, 'translation')}")
     print(f"speech      {client.url}/v1/uploads/{receipt.upload_id}/speech")
+    if receipt.trace_id is not None and (page := public_page(receipt.trace_id)) is not None:
+        print(f"open        {page}")
 
 
 @app.command()

@@ -10,14 +10,19 @@ loopback. Then every request needs `Authorization: Bearer <token>`:
 - `voxtrace trace` and `voxtrace red` send it when VOXTRACE_CONSOLE_TOKEN is set and VOXTRACE_CONSOLE_URL (or
   `--console`) names the console.
 
-The console that `voxtrace up` starts is on loopback, and takes no token.
+The console that `voxtrace up` starts is on loopback, and takes no token. Neither does one in a container whose network
+is private, which its host publishes on loopback alone: VOXTRACE_CONSOLE_NAMES says by which names that network's own
+members call it. A browser reaches it by names of loopback still, so that no page of others' can read it.
 """
 
 import hmac
 import ipaddress
 
+from typing import Annotated, Any
+
 from fastapi.responses import JSONResponse
-from pydantic import SecretStr
+from pydantic import SecretStr, field_validator
+from pydantic_settings import NoDecode
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -32,15 +37,25 @@ class ConsoleSettings(Settings):
     """The settings, and the token that a console beyond this machine must have."""
 
     console_token: SecretStr | None = None
+    #: What the members of a private network call it, beside the names of loopback.
+    console_names: Annotated[tuple[str, ...], NoDecode] = ()
+
+    @field_validator("console_names", mode="before")
+    @classmethod
+    def _split_names(cls, value: Any) -> Any:
+        return (
+            tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+        )
 
 
-def require_safe_bind(host: str, token: str | None) -> None:
-    """Raise UnsafeBindError if `host` can be reached from elsewhere and there is no token."""
-    if token is None and not is_loopback(host):
+def require_safe_bind(host: str, token: str | None, names: tuple[str, ...] = ()) -> None:
+    """Raise UnsafeBindError if `host` can be reached from elsewhere and there is neither token nor private network."""
+    if token is None and not names and not is_loopback(host):
         raise UnsafeBindError(
             f"VOXTRACE_CONSOLE_HOST={host} can be reached from other machines, and traces tell what "
             "people upload: set VOXTRACE_CONSOLE_TOKEN to a long random text (senders then need the header "
-            "`Authorization: Bearer <token>`), or listen on 127.0.0.1"
+            "`Authorization: Bearer <token>`), or listen on 127.0.0.1; in a private network of containers, "
+            "VOXTRACE_CONSOLE_NAMES says what its members call it"
         )
 
 

@@ -21,6 +21,7 @@ def create_app(
     writer: Writer,
     *,
     token: str | None = None,
+    names: tuple[str, ...] = (),
     clock: Callable[[], int] = time.time_ns,
     max_body_bytes: int = ingest.MAX_BODY_BYTES,
 ) -> FastAPI:
@@ -31,12 +32,15 @@ def create_app(
         store: Where reads go.
         writer: Where what is received goes.
         token: What every request must carry; without one, only requests to this machine's own names pass.
+        names: What it is called by others than this machine, who then need no token.
         clock: Nanoseconds since the epoch.
         max_body_bytes: How large an OTLP body may be, as sent and as unpacked.
     """
     app = FastAPI(title="Voxtrace console", openapi_url=None)
     if token is None:
-        app.add_middleware(TrustedHostMiddleware, allowed_hosts=LOOPBACK_NAMES, www_redirect=False)
+        app.add_middleware(
+            TrustedHostMiddleware, allowed_hosts=[*LOOPBACK_NAMES, *names], www_redirect=False
+        )
     else:
         app.add_middleware(BearerToken, token=token)
     app.include_router(ingest.routes(writer, clock, max_body_bytes=max_body_bytes))

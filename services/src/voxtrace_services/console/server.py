@@ -29,7 +29,7 @@ def serve(runtime: Runtime) -> None:
     settings = ConsoleSettings()
     token = settings.console_token.get_secret_value() if settings.console_token else None
     try:
-        require_safe_bind(settings.console_host, token)
+        require_safe_bind(settings.console_host, token, settings.console_names)
         with _listen(settings.console_host, settings.console_port) as listener:
             store = Store(settings.console_database)
             _serve(runtime, settings, listener, store, token)
@@ -51,7 +51,7 @@ def _serve(
     writer = Writer(store, upkeep=retention.run, upkeep_seconds=_UPKEEP_SECONDS)
     server = uvicorn.Server(
         uvicorn.Config(
-            create_app(store, writer, token=token),
+            create_app(store, writer, token=token, names=settings.console_names),
             access_log=False,
             log_config=None,
             log_level="warning",

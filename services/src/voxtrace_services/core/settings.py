@@ -1,7 +1,13 @@
-"""Every setting of every service, read from `VOXTRACE_*`."""
+"""
+Every setting of every service, read from `VOXTRACE_*`.
+
+A setting that is a secret can be a file instead, named after its variable in small letters, in the folder that
+VOXTRACE_SECRETS_DIR names: `voxtrace_amqp_url`. A variable wins over a file.
+"""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -11,11 +17,17 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 Port = Annotated[int, Field(ge=0, le=65535)]
 Seconds = Annotated[float, Field(ge=0)]
 
+SECRETS_DIR = "VOXTRACE_SECRETS_DIR"
+
 _REDIS = ("redis://", "rediss://", "unix://")
 
 
 def _state(name: str) -> Path:
     return Path.cwd() / ".voxtrace" / name
+
+
+class SecretsMissingError(Exception):
+    """The folder with secrets is not there."""
 
 
 class Settings(BaseSettings):
@@ -24,6 +36,12 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(
         env_prefix="VOXTRACE_", frozen=True, env_ignore_empty=True, extra="ignore"
     )
+
+    def __init__(self, **values: Any) -> None:
+        folder = os.environ.get(SECRETS_DIR) or None
+        if folder is not None and not Path(folder).is_dir():
+            raise SecretsMissingError(f"{SECRETS_DIR} is {folder}, which is no folder: mount one there, or unset it")
+        super().__init__(_secrets_dir=folder, **values)
 
     amqp_url: str = "amqp://guest:guest@127.0.0.1:5673/%2F"
     amqp_heartbeat_seconds: Annotated[int, Field(ge=1)] = 60

@@ -39,6 +39,21 @@ def test_the_token_comes_from_the_environment_and_is_not_shown(monkeypatch: pyte
     assert ConsoleSettings().console_token is None
 
 
+async def test_a_private_network_calls_it_by_name(
+    store: Store, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Named for a private network, it listens beyond loopback, to those names and loopback's alone."""
+    monkeypatch.setenv("VOXTRACE_CONSOLE_NAMES", "console, telemetry")
+    names = ConsoleSettings().console_names
+    assert names == ("console", "telemetry")
+    require_safe_bind("0.0.0.0", None, names)  # noqa: S104  the address under test
+    transport = httpx.ASGITransport(create_app(store, Writer(store), names=names, clock=clock))
+    async with httpx.AsyncClient(transport=transport) as http:
+        hosts = ("console:8090", "telemetry", "127.0.0.1:9", "rebound.example", "192.0.2.1")
+        answers = {host: (await http.get(f"http://{host}/api/v3/services")).status_code for host in hosts}
+    assert list(answers.values()) == [200, 200, 200, 400, 400]
+
+
 async def test_without_the_token_nothing_but_health_answers(store: Store, clock: Clock) -> None:
     """With a token set, every route needs it, under any host name; /health does not."""
     writer = Writer(store)

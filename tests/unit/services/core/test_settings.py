@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from pydantic import ValidationError
 
-from voxtrace_services.core.settings import Settings
+from voxtrace_services.core.settings import SECRETS_DIR, SecretsMissingError, Settings
 
 
 def test_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -54,3 +56,23 @@ def test_translation_cache(monkeypatch: pytest.MonkeyPatch, url: str, read: str)
     """The translation cache is in memory unless an address or `none` says otherwise."""
     monkeypatch.setenv("VOXTRACE_TRANSLATION_CACHE_URL", url)
     assert Settings().translation_cache_url == read
+
+
+def test_a_secret_is_read_from_its_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A file named after the variable, in small letters, is the setting; a variable wins over it."""
+    monkeypatch.setenv(SECRETS_DIR, str(tmp_path))
+    for name in ("VOXTRACE_AMQP_URL", "VOXTRACE_DATABASE_URL"):
+        monkeypatch.delenv(name, raising=False)
+    (tmp_path / "voxtrace_amqp_url").write_text("amqp://from:file@broker\n")
+    (tmp_path / "voxtrace_database_url").write_text("postgresql+psycopg://from:file@database")
+    monkeypatch.setenv("VOXTRACE_DATABASE_URL", "sqlite://")
+
+    settings = Settings()
+    assert (settings.amqp_url, settings.database_url) == ("amqp://from:file@broker", "sqlite://")
+
+
+def test_a_missing_folder_of_secrets_is_an_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Without the folder a service does not fall back to defaults: it says what to mount."""
+    monkeypatch.setenv(SECRETS_DIR, str(tmp_path / "none"))
+    with pytest.raises(SecretsMissingError, match=SECRETS_DIR):
+        Settings()
