@@ -11,6 +11,9 @@ EDITABLES := --no-deps --no-build-isolation -e otel -e services
 LOCK := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 	--no-emit-index-url --no-emit-find-links --no-emit-package voxtrace --no-emit-package voxtrace-services
 
+# What a container image holds beside core.txt, which is all of synthesis; the first extra names it.
+ROLES := gateway+postgresql asr translation+redis console cli
+
 # Pika 1.5 says that BlockingConnection will go, and leaves its loop's own pair of sockets to the collector.
 PIKA_NEXT_WARNINGS := -W "ignore:BlockingConnection is deprecated:DeprecationWarning" \
 	-W "ignore:unclosed <socket.socket:ResourceWarning"
@@ -125,5 +128,9 @@ lock: $(UV) ## renew the hashed requirement files from the pyproject files
 	$(LOCK) --group whisper -o requirements/whisper.txt
 	$(LOCK) --group argos -o requirements/argos.txt
 	$(LOCK) --group pika-next -o requirements/pika-next.txt
+	$(LOCK) --group image -c requirements/dev.txt -c requirements/uv.txt -o requirements/image/build.txt
+	$(LOCK) services/pyproject.toml -c requirements/dev.txt -o requirements/image/core.txt
+	$(foreach role,$(ROLES),$(LOCK) services/pyproject.toml $(addprefix --extra ,$(subst +, ,$(role))) \
+		-c requirements/dev.txt -o requirements/image/$(firstword $(subst +, ,$(role))).txt &&) true
 
 .PHONY: help setup demo up down format schema dashboards lint types unit contract integration whisper argos pika-next e2e rules test check bench-messaging bench-speech lock
