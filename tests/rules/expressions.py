@@ -6,7 +6,7 @@ import json
 import re
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import Any, cast
 
 import promql_parser
 import yaml
@@ -137,15 +137,28 @@ def ruled() -> list[Expression]:
     ]
 
 
-def recorded() -> set[str]:
-    """Return the names that rules give to series."""
-    return {
-        rule["record"]
+@cache
+def recorded() -> dict[str, set[str]]:
+    """The series that rules record, and the labels that those may have."""
+    rules = [
+        rule
         for path in RULES.glob("*.yaml")
         for group in yaml.safe_load(path.read_text(encoding="utf-8"))["groups"]
         for rule in group["rules"]
         if "record" in rule
-    }
+    ]
+    labels: dict[str, set[str]] = {rule["record"]: set() for rule in rules}
+    # What is recorded from recorded series has theirs: as often as rules build on rules.
+    for rule in rules * 4:
+        labels[rule["record"]] |= set(rule.get("labels", ()))
+        for node in nodes(rule["expr"]):
+            if isinstance(node, promql_parser.AggregateExpr) and node.modifier:
+                labels[rule["record"]] |= set(node.modifier.labels)
+            elif isinstance(node, promql_parser.Call) and node.func.name == "label_replace":
+                labels[rule["record"]].add(cast("promql_parser.StringLiteral", node.args[1]).val)
+            elif isinstance(node, promql_parser.VectorSelector):
+                labels[rule["record"]] |= labels.get(node.name or "", set())
+    return labels
 
 
 @cache
