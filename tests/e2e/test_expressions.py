@@ -1,0 +1,129 @@
+"""Every expression of every dashboard and rule on the whole pipeline, and every link that is shown."""
+
+from __future__ import annotations
+
+import re
+import time
+from typing import Any
+
+import httpx
+import pytest
+
+from e2e.answers import Answers
+from e2e.evidence import until
+from rules import expressions
+from rules.expressions import Expression
+from voxtrace_services.cli.trace import Trace
+from voxtrace_services.native.stack import Stack
+
+ASKED = [
+    *expressions.drawn(),
+    *expressions.noted(),
+    *expressions.chosen(),
+    *expressions.linked(),
+    *expressions.ruled(),
+]
+DOTTED = [one for one in expressions.drawn() if one.exemplars]
+
+
+@pytest.fixture(scope="module", name="answers")
+def _answers(pipeline: Stack, traces: dict[str, Trace]) -> Answers:
+    """The pipeline's Prometheus, after twenty uploads of which three were in trouble."""
+    assert pipeline.prometheus_url is not None
+    return Answers(pipeline.prometheus_url, met={"prices"})
+
+
+@pytest.fixture(scope="module", name="shown")
+def _shown(answers: Answers) -> dict[str, set[str]]:
+    """The traces that panels show as dots."""
+    return {one.where: until(lambda one=one: answers.exemplars(one), bool, seconds=30) for one in DOTTED}
+
+
+def get(url: str, **asked: str | int) -> httpx.Response:
+    """Ask for a page."""
+    return httpx.get(url, params=asked or None, timeout=30)
+
+
+def test_every_expression_has_data(answers: Answers) -> None:
+    """All that dashboards, data sources and recording rules ask has data, but for what a load does not bring."""
+    left = {one.where: one for one in ASKED}
+
+    def read() -> dict[str, str]:
+        found = {where: said for where, one in left.items() if (said := answers.missing(one))}
+        for where in left.keys() - found.keys():
+            del left[where]
+        return found
+
+    assert until(read, lambda missing: not missing, seconds=120) == {}
+
+
+def test_an_expression_without_data_is_noticed(answers: Answers) -> None:
+    """A series that nobody sends, a label that nothing has, and a quotient of nothing are no data."""
+    for text in ("speech_nonsense_total", 'speech_jobs{speech_job_state="lost"}', "0 * speech_jobs / 0"):
+        assert answers.missing(Expression(where="a test", text=text)) == "no data"
+
+
+def test_every_dot_opens_its_trace(pipeline: Stack, shown: dict[str, set[str]]) -> None:
+    """Each panel that is to show traces as dots has some, and every one of them is in Jaeger."""
+    assert [where for where, traces in shown.items() if not traces] == []
+    ids = set[str]().union(*shown.values())
+    lost = {one for one in ids if get(f"{pipeline.jaeger_url}/api/v3/traces/{one}").status_code != 200}
+    assert lost == set()
+
+
+def test_every_link_of_a_dot_leads_somewhere(pipeline: Stack, shown: dict[str, set[str]]) -> None:
+    """From a dot there is a way to the trace in Grafana's Jaeger, in Jaeger itself and in the console."""
+    places = {
+        "VOXTRACE_JAEGER_PUBLIC_URL": pipeline.jaeger_url,
+        "VOXTRACE_CONSOLE_PUBLIC_URL": pipeline.console_url,
+    }
+    trace = min(set[str]().union(*shown.values()))
+    sources = expressions.sources()
+    ways = sources["prometheus"]["jsonData"]["exemplarTraceIdDestinations"]
+    assert [way["datasourceUid"] for way in ways if "url" not in way] == [sources["jaeger"]["uid"]]
+    addresses = [
+        re.sub(
+            r"\$\{(\w+)\}", lambda name: places[name[1]] or "", way["url"].replace("$${__value.raw}", trace)
+        )
+        for way in ways
+        if "url" in way
+    ]
+    assert len(addresses) == 2
+    assert {address: get(address).status_code for address in addresses} == dict.fromkeys(addresses, 200)
+
+
+def test_jaeger_answers_grafana(pipeline: Stack, traces: dict[str, Trace]) -> None:
+    """What Grafana's data source asks of Jaeger is there: services, operations, search, trace, dependencies."""
+    one = next(iter(traces.values())).trace_id
+    api, now = f"{pipeline.jaeger_url}/api", time.time()
+
+    def data(path: str, **asked: str | int) -> Any:
+        answer = get(f"{api}/{path}", **asked)
+        assert answer.status_code == 200, path
+        return answer.json()["data"]
+
+    assert {"gateway", "asr", "translation", "synthesis"} <= set(data("services"))
+    assert "process speech:transcribe" in data("services/asr/operations")
+    end = round(now * 1e6)
+    assert data("traces", service="asr", limit=5, start=end - 3600 * 10**6, end=end)
+    assert data(f"traces/{one}")[0]["traceID"] == one
+    edges = data("dependencies", endTs=round(now * 1000), lookback=3600 * 1000)
+    assert ("gateway", "asr") in {(edge["parent"], edge["child"]) for edge in edges}
+
+
+def test_links_of_jaeger_lead_somewhere(pipeline: Stack, traces: dict[str, Trace]) -> None:
+    """Jaeger's page links a trace to the console, and a service to a dashboard of ours."""
+    page = get(pipeline.jaeger_url or "").text
+    links = re.findall(r'"url":"([^"]+)"', page.replace("\\u0026", "&"))
+    trace = next(iter(traces.values()))
+    to_console = [link for link in links if link.startswith(pipeline.console_url)]
+    assert [get(link.replace("#{traceID}", trace.trace_id)).status_code for link in to_console] == [200]
+    boards = {
+        re.sub(r"^http://[^/]+/d/([^?]+).*", r"\1", link.replace("#{service.name}", span.service))
+        for link in links
+        if link not in to_console
+        for span in trace.spans
+    }
+    assert boards == {
+        f"voxtrace-{name}" for name in ("overview", "gateway", "asr", "translation", "synthesis")
+    }
