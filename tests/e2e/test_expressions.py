@@ -45,7 +45,7 @@ def get(url: str, **asked: str | int) -> httpx.Response:
 
 
 def test_every_expression_has_data(answers: Answers) -> None:
-    """All that dashboards, data sources and recording rules ask has data, but for what a load does not bring."""
+    """All that dashboards, data sources and recording rules ask has data, save what a load does not bring."""
     left = {one.where: one for one in ASKED}
 
     def read() -> dict[str, str]:
@@ -93,7 +93,7 @@ def test_every_link_of_a_dot_leads_somewhere(pipeline: Stack, shown: dict[str, s
 
 
 def test_jaeger_answers_grafana(pipeline: Stack, traces: dict[str, Trace]) -> None:
-    """What Grafana's data source asks of Jaeger is there: services, operations, search, trace, dependencies."""
+    """What Grafana asks of Jaeger is there: services, operations, search, trace, dependencies."""
     one = next(iter(traces.values())).trace_id
     api, now = f"{pipeline.jaeger_url}/api", time.time()
 
