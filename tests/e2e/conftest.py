@@ -81,18 +81,13 @@ def _pipeline(
     apertium: dict[str, str], backend: Backend, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Stack]:
     """Everything: RabbitMQ, Collector, Jaeger, Prometheus, console and the four services."""
-    all_of_them = {
-        "VOXTRACE_RETRY_DELAYS": "0.5,1",
-        "VOXTRACE_PRICES": str(HERE / "prices.toml"),
-        # Within a minute all is over: a rate needs more than one export of it.
-        "OTEL_METRIC_EXPORT_INTERVAL": "3000",
-    }
+    retries = {"VOXTRACE_RETRY_DELAYS": "0.5,1"}
     environment = {
-        "gateway": all_of_them,
-        "asr": all_of_them,
+        "gateway": retries,
+        "asr": retries,
         # Most uploads are of the same words, and each is to have its translation: what is kept is too old.
-        "translation": {**all_of_them, **apertium, "VOXTRACE_TRANSLATION_CACHE_SECONDS": "0.000001"},
-        "synthesis": all_of_them,
+        "translation": {**retries, **apertium, "VOXTRACE_TRANSLATION_CACHE_SECONDS": "0.000001"},
+        "synthesis": retries,
     }
     folder = tmp_path_factory.mktemp("pipeline")
     with pytest.MonkeyPatch.context() as patch:
