@@ -13,14 +13,16 @@ its send and receive spans. Applications see all headers as they were sent.
 
 import functools
 import os
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakKeyDictionary
 
 from opentelemetry import propagate, trace
-from opentelemetry.context import Context
+from opentelemetry.context import Context, attach, detach
 from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type: ignore[attr-defined]  # its file opts out of types
 from wrapt import register_post_import_hook
 
@@ -115,7 +117,8 @@ class _Edge:
         async def call(self: "FastAPI", scope: "Scope", receive: "Receive", send: "Send") -> None:
             if not edge._closed and scope["type"] in {"http", "websocket"}:  # one class, two selfs
                 scope = edge._admit(self, scope)  # as above
-            await original(self, scope, receive, send)
+            with _apart():
+                await original(self, scope, receive, send)
 
         application.__call__ = call
         self._restore = lambda: _put_back(application, call, original)
@@ -149,6 +152,35 @@ class _Edge:
             span.add_link(context, {VOXTRACE_LINK_REASON: VOXTRACE_LINK_REASON_UNTRUSTED_SENDER})
         if self._hook is not None:
             self._hook(span, scope)
+
+
+class _Request:
+    """Tells whoever runs in the context of a request whether that has ended."""
+
+    ended = False
+
+
+_request: ContextVar[_Request | None] = ContextVar("voxtrace.edge.request", default=None)
+
+
+@contextmanager
+def _apart() -> Iterator[None]:
+    """
+    Keep a request out of the trace of an earlier one, in whose context the server may start it.
+
+    Uvicorn does on a connection that is kept open, once a body was so large that it stopped reading: what
+    reads from then on runs in the context of the request for which it went on.
+    """
+    before, this = _request.get(), _Request()
+    left = attach(Context()) if before is not None and before.ended else None
+    token = _request.set(this)
+    try:
+        yield
+    finally:
+        this.ended = True
+        _request.reset(token)
+        if left is not None:
+            detach(left)
 
 
 class _OriginalHeaders:
