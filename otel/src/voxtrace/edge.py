@@ -115,10 +115,12 @@ class _Edge:
 
         @functools.wraps(original)
         async def call(self: "FastAPI", scope: "Scope", receive: "Receive", send: "Send") -> None:
-            if not edge._closed and scope["type"] in {"http", "websocket"}:  # one class, two selfs
-                scope = edge._admit(self, scope)  # as above
-            with _apart():
+            # A mounted application has its span already. (One class, two selfs.)
+            if edge._closed or scope["type"] not in {"http", "websocket"} or _MARK in scope:
                 await original(self, scope, receive, send)
+                return
+            with _apart(scope):
+                await original(self, edge._admit(self, scope), receive, send)
 
         application.__call__ = call
         self._restore = lambda: _put_back(application, call, original)
@@ -135,8 +137,6 @@ class _Edge:
         self._stacks.clear()
 
     def _admit(self, app: "FastAPI", scope: "Scope") -> "Scope":
-        if _MARK in scope:  # mounted in an application that has its span already
-            return scope
         admitted = scope
         with guarded("instrument a FastAPI application"):
             if app not in self._stacks:
@@ -155,24 +155,28 @@ class _Edge:
 
 
 class _Request:
-    """Tells whoever runs in the context of a request whether that has ended."""
+    """Tells whoever runs in the context of a request where that came from and whether it has ended."""
 
-    ended = False
+    def __init__(self, scope: "Scope") -> None:
+        self.client = scope.get("client")
+        self.ended = False
 
 
 _request: ContextVar[_Request | None] = ContextVar("voxtrace.edge.request", default=None)
 
 
 @contextmanager
-def _apart() -> Iterator[None]:
+def _apart(scope: "Scope") -> Iterator[None]:
     """
     Keep a request out of the trace of an earlier one, in whose context the server may start it.
 
     Uvicorn does on a connection that is kept open, once a body was so large that it stopped reading: what
-    reads from then on runs in the context of the request for which it went on.
+    reads from then on runs in the context of the request for which it went on. That has been answered,
+    but need not have ended, so its connection tells too.
     """
-    before, this = _request.get(), _Request()
-    left = attach(Context()) if before is not None and before.ended else None
+    before, this = _request.get(), _Request(scope)
+    earlier = before is not None and (before.ended or before.client == this.client is not None)
+    left = attach(Context()) if earlier else None
     token = _request.set(this)
     try:
         yield
