@@ -110,7 +110,7 @@ class Board:
                 .expr('ALERTS{alertstate="firing"}')
                 .step("15s")
                 .title_format("{{alertname}}")
-                .text_format("{{severity}} {{job}} {{queue}}")
+                .text_format("{{severity}} {{service}} {{queue}}")
                 .tag_keys("severity")
             )
         )

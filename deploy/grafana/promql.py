@@ -69,8 +69,8 @@ def traced(line: str, of_all: float, *matchers: str) -> Query:
     """
     Show a line with single traces as dots on it.
 
-    The right side adds no value to the line, which says the same whatever is sampled, but its exemplars: they are
-    the only ones where the Collector samples, and each leads to a trace that was kept.
+    The right side adds no value to the line, which says the same whatever is sampled, but its exemplars:
+    where the Collector samples there are no others, and each of them leads to a trace that was kept.
 
     Args:
         line: the quantile, one series.

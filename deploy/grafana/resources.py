@@ -29,8 +29,8 @@ def _processes() -> tuple[chart.Panel, ...]:
     return (
         chart.lines(
             "CPU",
-            "Part of all cores that each process uses.",
-            Query(of("process_cpu_utilization_ratio"), WHO),
+            "Part of the processors that each process may use: its container's limit, else the machine's.",
+            Query(of("instance:cpu:ratio5m"), WHO),
             unit="percentunit",
             bound=0.8,
         ),
@@ -40,6 +40,13 @@ def _processes() -> tuple[chart.Panel, ...]:
             Query(rate("process_cpu_time_seconds_total", by="job, type"), "{{job}} {{type}}"),
             unit="short",
             stacked=True,
+        ),
+        chart.lines(
+            "Memory, part of what it may use",
+            "Of its container's limit, else of the machine's: at 1 the kernel ends it.",
+            Query(of("instance:memory:ratio"), WHO),
+            unit="percentunit",
+            bound=0.85,
         ),
         chart.lines(
             "Memory",
@@ -70,14 +77,19 @@ def _processes() -> tuple[chart.Panel, ...]:
             "Bytes that each service reads and writes per second.",
             Query(rate("process_disk_io_bytes_total", by="job, direction"), "{{job}} {{direction}}"),
             unit="Bps",
-            span=12,
         ),
         chart.lines(
             "Instances",
             "Processes of each service that report.",
-            Query(f"count by (job) ({of('process_memory_usage_bytes')})", "{{job}}"),
+            Query(f"count by (job) ({of('instance:alive')})", "{{job}}"),
             unit="short",
-            span=12,
+        ),
+        chart.lines(
+            "Uptime",
+            "Time since each process started; a saw-tooth is a process that crashes.",
+            Query(of("process_uptime_seconds"), WHO),
+            unit="s",
+            span=24,
         ),
     )
 

@@ -134,8 +134,8 @@ def _process(name: str) -> tuple[Panel, ...]:
     return (
         chart.lines(
             "CPU",
-            "Part of all cores that each instance uses.",
-            Query(of("process_cpu_utilization_ratio", own), each),
+            "Part of the processors it may use that each instance uses.",
+            Query(of("instance:cpu:ratio5m", own), each),
             unit="percentunit",
             span=6,
             bound=0.8,
@@ -246,7 +246,16 @@ def _jobs() -> tuple[Panel, ...]:
                 "{{speech_job_state}}",
             ),
             unit="short",
+            span=6,
             stacked=True,
+        ),
+        chart.lines(
+            "Oldest job",
+            "Time since the oldest unfinished job was taken in: a job that is stuck shows here.",
+            Query(f"max by (speech_job_state) ({of('speech_job_age_seconds', own)})", "{{speech_job_state}}"),
+            unit="s",
+            span=6,
+            bound=1800,
         ),
         chart.lines(
             "Jobs that ended",
@@ -256,6 +265,7 @@ def _jobs() -> tuple[Panel, ...]:
                 "{{speech_job_outcome}}",
             ),
             unit="ops",
+            span=6,
             stacked=True,
         ),
         chart.lines(
@@ -271,6 +281,7 @@ def _jobs() -> tuple[Panel, ...]:
                 "{{speech_job_failed_stage}}",
             ),
             unit="ops",
+            span=6,
             nothing="none failed",
         ),
     )

@@ -1,4 +1,4 @@
-"""The objectives of deploy/prometheus/rules/slo.yaml: how good it was, what is left of the budget, how fast it goes."""
+"""The objectives of slo.yaml: how good it was, what is left of the budget, how fast it goes."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ def board() -> Board:
         Board(
             "voxtrace-slo",
             "SLOs",
-            "Availability and latency of each stage and of the whole pipeline beside what was promised, and the "
-            "error budget of 30 days.",
+            "Availability and latency of each stage and of the pipeline, beside what was promised; the error "
+            "budget of 30 days.",
             source="target_info",
             choices=(choice("slo", "Objective", "label_values(slo:objective:ratio, slo)"),),
         )
@@ -58,8 +58,8 @@ def _burning() -> tuple[chart.Panel, ...]:
     return tuple(
         chart.lines(
             f"Burn rate over {long}",
-            f"At 1 the budget lasts exactly 30 days. The alert tells at {bound:g} over {long}, as long as the last "
-            f"{short} are no better.",
+            f"At 1 the budget lasts exactly 30 days. The alert tells at {bound:g} over {long}, as long as "
+            f"the last {short} are no better.",
             Query(f"slo:sli_error:ratio_rate{long}{CHOSEN} / {BUDGET}", f"{NAME} over {long}"),
             Query(f"slo:sli_error:ratio_rate{short}{CHOSEN} / {BUDGET}", f"{NAME} over {short}"),
             unit="short",

@@ -32,7 +32,7 @@ class Answers:
 
     def missing(self, expression: Expression) -> str | None:
         """What is wrong with an answer; nothing where it has data, or is not to have any yet."""
-        unmet = needs(expression.plain) - self._met
+        wanted = needs(expression.plain) | ({"fault"} if expression.alerts else set())
         found = self._rows("query", query=expression.plain)
         if not _numbers(found):
             # A moment ago there was something, perhaps: a graph shows the past, too.
@@ -40,7 +40,7 @@ class Answers:
             found = self._rows(
                 "query_range", query=expression.plain, start=max(self._start, now - PAST), end=now, step=STEP
             )
-        return None if unmet or _numbers(found) else "no data"
+        return "no data" if wanted <= self._met and not _numbers(found) else None
 
     def exemplars(self, expression: Expression) -> set[str]:
         """Return the traces that are shown as dots beside an expression."""

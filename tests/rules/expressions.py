@@ -6,7 +6,7 @@ import json
 import re
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import Any, cast
 
 import promql_parser
 import yaml
@@ -16,7 +16,7 @@ from voxtrace_services.native.layout import root
 GRAFANA = root() / "deploy" / "grafana"
 RULES = root() / "deploy" / "prometheus" / "rules"
 #: What Grafana puts for its own variables; no length that anybody would write.
-TIMES = {"$__rate_interval": "61s", "$__interval": "17s", "$__range": "601s"}
+TIMES = {"$__rate_interval": "241s", "$__interval": "17s", "$__range": "601s"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,12 +29,14 @@ class Expression:
         text: PromQL, with Grafana's variables.
         legend: how its answers are called.
         exemplars: single traces are shown beside it.
+        alerts: it has an answer only while something is wrong.
     """
 
     where: str
     text: str
     legend: str = ""
     exemplars: bool = False
+    alerts: bool = False
 
     @property
     def plain(self) -> str:
@@ -42,7 +44,8 @@ class Expression:
         text = self.text
         for name, value in TIMES.items():
             text = text.replace(name, value)
-        return re.sub(r"\$\{?(?!__)\w+\}?", ".+", text)
+        # `$1` is a rule's own, in label_replace.
+        return re.sub(r"\$\{?[a-z]\w*\}?", ".+", text)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,22 +133,39 @@ def linked() -> list[Expression]:
 def ruled() -> list[Expression]:
     """What recording and alerting rules ask."""
     return [
-        Expression(where=f"{path.name} / {rule.get('record') or rule['alert']}", text=rule["expr"])
+        Expression(
+            where=f"{path.name} / {rule.get('record') or rule['alert']} {number}",
+            text=rule["expr"],
+            alerts="alert" in rule,
+        )
         for path in sorted(RULES.glob("*.yaml"))
         for group in yaml.safe_load(path.read_text(encoding="utf-8"))["groups"]
-        for rule in group["rules"]
+        for number, rule in enumerate(group["rules"])
     ]
 
 
-def recorded() -> set[str]:
-    """Return the names that rules give to series."""
-    return {
-        rule["record"]
+@cache
+def recorded() -> dict[str, set[str]]:
+    """The series that rules record, and the labels that those may have."""
+    rules = [
+        rule
         for path in RULES.glob("*.yaml")
         for group in yaml.safe_load(path.read_text(encoding="utf-8"))["groups"]
         for rule in group["rules"]
         if "record" in rule
-    }
+    ]
+    labels: dict[str, set[str]] = {rule["record"]: set() for rule in rules}
+    # What is recorded from recorded series has theirs: as often as rules build on rules.
+    for rule in rules * 4:
+        labels[rule["record"]] |= set(rule.get("labels", ()))
+        for node in nodes(rule["expr"]):
+            if isinstance(node, promql_parser.AggregateExpr) and node.modifier:
+                labels[rule["record"]] |= set(node.modifier.labels)
+            elif isinstance(node, promql_parser.Call) and node.func.name == "label_replace":
+                labels[rule["record"]].add(cast("promql_parser.StringLiteral", node.args[1]).val)
+            elif isinstance(node, promql_parser.VectorSelector):
+                labels[rule["record"]] |= labels.get(node.name or "", set())
+    return labels
 
 
 @cache

@@ -188,13 +188,12 @@ def test_links_lead_to_dashboards_that_are_there(board: dict[str, Any]) -> None:
 
 def test_every_series_is_one_that_there_is() -> None:
     """Expressions are PromQL, and read series of the schema, by labels they have, or such as rules record."""
-    known, recorded = series(), expressions.recorded()
+    known = series() | expressions.recorded()
     unknown = {
         (expression.where, selector.name, *sorted(selector.labels - known.get(selector.name, set()) - COMMON))
         for expression in ASKED
         for selector in expressions.selectors(expression.plain)
         if selector.name
-        and selector.name not in recorded
         and not selector.name.startswith(FOREIGN)
         and not (selector.name in known and selector.labels <= known[selector.name] | COMMON)
     }
@@ -208,13 +207,13 @@ def test_series_are_named_by_labels_that_they_have() -> None:
 
 def _lost(expression: Expression) -> set[str]:
     """Labels of a legend that are not in the answer."""
-    known = series()
+    known = series() | expressions.recorded()
     kept = set(COMMON)
     for node in expressions.nodes(expression.plain):
         if isinstance(node, promql_parser.AggregateExpr) and node.modifier:
             kept |= set(node.modifier.labels)
         if isinstance(node, promql_parser.VectorSelector):
-            kept |= known.get(node.name or "", {"queue"})
+            kept |= known.get(node.name or "", set())
     return set(re.findall(r"\{\{(\w+)\}\}", expression.legend)) - kept
 
 
@@ -286,6 +285,19 @@ def test_exemplars_are_asked_where_they_are() -> None:
             "wait events",
         )
     }  # fmt: skip
+
+
+def test_every_alert_leads_to_a_dashboard() -> None:
+    """The dashboard that an alert names is one of ours."""
+    named = {
+        rule["alert"]: rule["annotations"]["dashboard"].removeprefix("/d/")
+        for path in expressions.RULES.glob("*.yaml")
+        for group in yaml.safe_load(path.read_text(encoding="utf-8"))["groups"]
+        for rule in group["rules"]
+        if "alert" in rule
+    }
+    assert named
+    assert {alert: uid for alert, uid in named.items() if uid not in UIDS} == {}
 
 
 def test_the_former_monitors_are_all_there() -> None:

@@ -13,14 +13,14 @@ import pytest
 
 from integration.native.sending import send
 from integration.native.waiting import eventually
-from voxtrace_services.native import NativeError, Observability, Ports, backends
+from voxtrace_services.native import NativeError, Observability, Ports, jaeger
 
 
 @contextmanager
-def observing(factory: pytest.TempPathFactory, **jaeger: str) -> Iterator[Observability]:
+def observing(factory: pytest.TempPathFactory, **settings: str) -> Iterator[Observability]:
     """A back end of one's own, its Jaeger with some settings."""
     folder = factory.mktemp("jaeger")
-    with Observability(folder, ports=Ports.free(), env={"jaeger": jaeger}) as group:
+    with Observability(folder, ports=Ports.free(), env={"jaeger": settings}) as group:
         yield group
 
 
@@ -92,7 +92,7 @@ def test_an_unknown_storage_says_which_there_are(
 ) -> None:
     """A storage of another name is refused, with the names that there are."""
     with pytest.raises(NativeError, match="badger, cassandra, clickhouse, memory, opensearch"):
-        backends.jaeger(
+        jaeger.command(
             tmp_path_factory.mktemp("jaeger"),
             ports=Ports.free(),
             environment={"VOXTRACE_JAEGER_STORAGE": "floppy"},

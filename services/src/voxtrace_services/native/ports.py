@@ -51,6 +51,7 @@ class Ports:
     jaeger_health: int
     prometheus: int
     grafana: int
+    alertmanager: int
 
     @classmethod
     def load(cls) -> Ports:

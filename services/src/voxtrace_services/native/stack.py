@@ -27,7 +27,7 @@ _WITHOUT_EXEMPLARS = {"OTEL_METRICS_EXEMPLAR_FILTER": "always_off"}
 
 class Stack(Group):
     """
-    Broker, console, services and, when full, Collector, Jaeger and Prometheus.
+    Broker, console, services and, when full, Collector, Jaeger, Prometheus and Alertmanager.
 
     Args:
         data_dir: holds each part's data, and the logs, which are kept.
@@ -75,6 +75,11 @@ class Stack(Group):
     def prometheus_url(self) -> str | None:
         """Prometheus' base address, when the stack is full."""
         return self._url(self.ports.prometheus) if self.full else None
+
+    @property
+    def alertmanager_url(self) -> str | None:
+        """Alertmanager's base address, when the stack is full."""
+        return self._url(self.ports.alertmanager) if self.full else None
 
     @property
     def otlp_endpoint(self) -> str:
