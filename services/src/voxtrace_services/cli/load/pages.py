@@ -119,7 +119,11 @@ def verdict(report: Report) -> Iterator[str]:
     if report.interrupted:
         yield "Interrupted: what had been accepted by then goes on without us."
     if report.well:
-        yield "Everything went as expected."
+        yield (
+            "What was known by then went as expected."
+            if report.interrupted
+            else "Everything went as expected."
+        )
     else:
         yield f"Not as expected: {'; '.join(report.problems)}."
     if report.timings.silence is not None:

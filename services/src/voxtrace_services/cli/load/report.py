@@ -25,15 +25,20 @@ class Throughput:
         seconds: from the first request to the last end that was seen.
         uploads: how many completed.
         audio_seconds: how much speech they held.
-        sending: from the first request to the last that was begun.
-        offered: how many requests were begun each second, while they were.
+        begun: how many requests were begun.
+        sending: for how long they were, the pause after the last included.
     """
 
     seconds: float
     uploads: int
     audio_seconds: float
+    begun: int
     sending: float
-    offered: float
+
+    @property
+    def offered(self) -> float:
+        """Requests begun each second, while they were."""
+        return self.begun / self.sending if self.sending else 0.0
 
     @property
     def uploads_per_second(self) -> float:
@@ -57,14 +62,13 @@ class Throughput:
         begun = [entry.sent_at for entry in entries]
         ended = [at for entry in entries for at in (entry.ended_at, entry.answered_at) if at is not None]
         done = [entry for entry in entries if entry.state == COMPLETED]
-        sending = max(begun, default=0.0) - min(begun, default=0.0)
+        between = max(begun, default=0.0) - min(begun, default=0.0)
         return cls(
             seconds=max(0.0, max(ended) - min(begun)) if ended else 0.0,
             uploads=len(done),
             audio_seconds=sum(entry.audio_seconds for entry in done),
-            sending=sending,
-            # Between so many requests there is one interval less.
-            offered=(len(begun) - 1) / sending if sending else 0.0,
+            begun=len(begun),
+            sending=between * len(begun) / (len(begun) - 1) if between else 0.0,
         )
 
 

@@ -61,6 +61,8 @@ def send(gateway: str, order: Order) -> Answer:
             status, body_of_answer = _post(gateway, body, content_type, key, order.fault)
             bodies.append(body_of_answer)
             code = body_of_answer.get("code")
+    except HungUpError:
+        status, code = None, "hung_up"
     except (OSError, HTTPException) as error:
         status, code = None, type(error).__name__
     accepted = [answer for answer in bodies if "trace_id" in answer and "id" in answer]

@@ -22,7 +22,7 @@ from voxtrace_services.cli.load.timings import collect
 from voxtrace_services.cli.stack import interruptible
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from rich.console import Console
 
@@ -154,7 +154,7 @@ class Run:
 
 
 @contextmanager
-def _traffic(plan: Plan) -> Iterator[tuple[Any, _Lines]]:
+def _traffic(plan: Plan) -> Iterator[tuple[Callable[[], None], _Lines]]:
     """Have the process that sends for the block; yields how to stop it, and what it says, None at its end."""
     with (
         tempfile.TemporaryFile() as words,
@@ -167,18 +167,24 @@ def _traffic(plan: Plan) -> Iterator[tuple[Any, _Lines]]:
             start_new_session=True,
         ) as sender,
     ):
-        assert sender.stdin is not None  # noqa: S101  a pipe, see above; narrows the type
-        assert sender.stdout is not None  # noqa: S101  the same
+        given, told = sender.stdin, sender.stdout
+        assert given is not None  # noqa: S101  a pipe, see above; narrows the type
+        assert told is not None  # noqa: S101  the same
         lines: _Lines = queue.SimpleQueue()
-        reader = threading.Thread(target=_read, args=(sender.stdout, lines), daemon=True)
+        reader = threading.Thread(target=_read, args=(told, lines), daemon=True)
         reader.start()
+
+        def stop() -> None:
+            with suppress(BrokenPipeError):
+                given.close()
+
         try:
             # Gone before it was told anything: its status and words say why.
             with suppress(BrokenPipeError):
-                sender.stdin.write(plan.to_json().encode() + b"\n")
-                sender.stdin.flush()
-            yield sender.stdin.close, lines
-            sender.stdin.close()
+                given.write(plan.to_json().encode() + b"\n")
+                given.flush()
+            yield stop, lines
+            stop()
             with suppress(subprocess.TimeoutExpired):
                 sender.wait(_END_SECONDS)
         finally:

@@ -11,7 +11,7 @@ from voxtrace_services.cli.backend import first_document
 from voxtrace_services.cli.breakdown import costs
 from voxtrace_services.cli.errors import TraceMissingError, UnreachableError
 from voxtrace_services.cli.load.quantiles import percentiles
-from voxtrace_services.cli.trace import Trace
+from voxtrace_services.cli.trace import NANOSECONDS, Trace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -19,14 +19,15 @@ if TYPE_CHECKING:
     from voxtrace_services.cli.backend import Backend
     from voxtrace_services.cli.trace import Span
 
-REQUEST, WAIT, PROCESS, END_TO_END = "request", "queue wait", "process", "end to end"
-_LAST_SPAN = "process speech:events"
+REQUEST, OUTBOX, WAIT, PROCESS = "request", "outbox wait", "queue wait", "process"
+END_TO_END = "end to end"
+_FIRST_MESSAGE, _LAST_SPAN = "publish speech:transcribe", "process speech:events"
 _ROUND_SECONDS = 1.0
 #: More traces than these say nothing new, and reading them is load of its own.
 MOST_TRACES = 1000
 # In the order in which an upload passes them.
 _STAGES = ("gateway", "transcribe", "translate", "synthesize", "events", "upload")
-_PARTS = (REQUEST, WAIT, PROCESS, END_TO_END)
+_PARTS = (REQUEST, OUTBOX, WAIT, PROCESS, END_TO_END)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -76,6 +77,9 @@ class Timings:
             self._measure("upload", END_TO_END, trace.seconds)
         else:
             self.incomplete += 1
+        outbox = _outbox(trace)
+        if outbox is not None:
+            self._measure("gateway", OUTBOX, outbox)
         for span in trace.spans:
             place = _place(span)
             if place is not None:
@@ -156,6 +160,14 @@ def _place(span: Span) -> tuple[str, str] | None:
     if span.kind == "SERVER":
         return "gateway", REQUEST
     return None
+
+
+def _outbox(trace: Trace) -> float | None:
+    """Return how long an upload that was taken lay in the gateway's outbox: until it went to the broker."""
+    taken = [span.end for span in trace.spans if span.kind == "SERVER"]
+    sent = [span.start for span in trace.spans if span.name == _FIRST_MESSAGE]
+    # The outbox may be faster than the answer to the client.
+    return max(0, min(sent) - min(taken)) / NANOSECONDS if taken and sent else None
 
 
 def _order(stage: str, part: str) -> tuple[int, str, int]:
