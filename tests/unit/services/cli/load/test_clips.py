@@ -35,6 +35,20 @@ def test_a_short_recording_is_taken_as_it_is(tmp_path: Path) -> None:
     assert first.seconds == pytest.approx(9.96, abs=0.1)
 
 
+def test_takes_are_of_different_places(tmp_path: Path) -> None:
+    """Of one recording each take has other words, or the translation cache would have them all but once."""
+    cut = clips.cut([default_recording()], tmp_path, sizes=["short"])
+    heard = {
+        subprocess.run(
+            ["ffmpeg", "-v", "error", "-i", clip.path, "-f", "s16le", "-"], capture_output=True, check=True
+        ).stdout
+        for clip in cut
+        if Path(clip.path).suffix in {".wav", ".flac"}
+    }
+
+    assert len(heard) == 2
+
+
 def test_a_folder_is_searched(tmp_path: Path) -> None:
     """Of a folder the sounds are taken, wherever in it they are."""
     (tmp_path / "below").mkdir()
