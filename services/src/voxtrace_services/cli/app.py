@@ -27,6 +27,7 @@ from voxtrace_services.cli.errors import (
     UnreachableError,
 )
 from voxtrace_services.cli.gateway import Gateway
+from voxtrace_services.cli.load.command import load
 from voxtrace_services.cli.page import public_page
 from voxtrace_services.cli.record import Record
 from voxtrace_services.cli.recording import default_recording
@@ -175,6 +176,7 @@ def status(*, as_json: AsJson = False) -> None:
 
 app.command()(diagnosis.health)
 app.command()(diagnosis.profile)
+app.command()(load)
 
 
 @app.command()
