@@ -12,7 +12,7 @@ LOCK := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-h
 	--no-emit-index-url --no-emit-find-links --no-emit-package voxtrace --no-emit-package voxtrace-services
 
 # What a container image holds beside core.txt, which is all of synthesis; the first extra names it.
-ROLES := gateway+postgresql asr translation+redis console cli
+ROLES := gateway+postgresql asr translation+redis console cli+load
 
 # Pika 1.5 says that BlockingConnection will go, and leaves its loop's own pair of sockets to the collector.
 PIKA_NEXT_WARNINGS := -W "ignore:BlockingConnection is deprecated:DeprecationWarning" \
