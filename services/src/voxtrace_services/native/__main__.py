@@ -14,7 +14,7 @@ from voxtrace_services.native.errors import NativeError
 from voxtrace_services.native.install import install, require
 from voxtrace_services.native.parts import PARTS
 
-_NEEDS = ("demo", "full", "unit", "tests")
+_NEEDS = ("demo", "full", "unit", "tests", "containers", "stand-ins")
 _SECONDS_BETWEEN_LINES = 5.0
 
 

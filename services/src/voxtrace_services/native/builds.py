@@ -171,6 +171,21 @@ KUSTOMIZE = Build(
     ),
 )
 
+# For tests alone, where `docker compose` is not there: runs docker-compose.yml.
+_COMPOSE_MODULE = "github.com/docker/compose/v2"
+COMPOSE = Build(
+    program="docker-compose",
+    inputs="compose",
+    version_variable="VOXTRACE_COMPOSE_VERSION",
+    steps=(
+        (
+            *("go", "build", "-v", "-trimpath", "-buildvcs=false"),
+            f"-ldflags=-s -w -X {_COMPOSE_MODULE}/internal.Version=v{{version}}",
+            *("-o", "docker-compose", f"{_COMPOSE_MODULE}/cmd"),
+        ),
+    ),
+)
+
 BUILDS = (COLLECTOR, JAEGER, KUSTOMIZE)
 
 

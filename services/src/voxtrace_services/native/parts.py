@@ -16,7 +16,7 @@ from voxtrace_services.native.builds import COLLECTOR, GO_HINT, JAEGER, find_go
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-Need = Literal["demo", "full", "unit", "tests"]
+Need = Literal["demo", "full", "unit", "tests", "containers", "stand-ins"]
 
 _VERSION = re.compile(r"\d+\.\d+(\.\d+)?")
 _JAEGER_MODULE_VERSION = re.compile(r"\bv1\.(\d+)(\.\d+)")
@@ -29,7 +29,8 @@ class Part:
     One program (or set of files) that is not a library.
 
     Attributes:
-        needed_for: the demo, the full back end, the unit tests, all tests.
+        needed_for: the demo, the full back end, the unit tests, all tests but those of containers; these, and
+            where no image can be pulled, these too.
         apt: Debian packages that bring it, where there are any.
         install: the command to run where it is missing.
     """
@@ -233,6 +234,24 @@ PARTS: tuple[Part, ...] = (
         install=_BUILD,
         locate=JAEGER.find,
         ask_version=_jaeger_version,
+    ),
+    Part(
+        name="Docker",
+        purpose="runs docker-compose.yml",
+        needed_for=frozenset({"containers"}),
+        apt=("docker.io", "iptables"),
+        install="install Docker 20.10 or newer",
+        locate=_on_path("docker"),
+        ask_version=_says("--version"),
+    ),
+    Part(
+        name="debootstrap",
+        purpose="makes images for the tests of containers, where none can be pulled",
+        needed_for=frozenset({"stand-ins"}),
+        apt=("debootstrap",),
+        install=_apt("debootstrap"),
+        locate=_on_path("debootstrap"),
+        ask_version=_says("--version"),
     ),
     Part(
         name="Go",
