@@ -108,6 +108,10 @@ pika-next: setup .venv-pika-next/.pika-next ## the messaging suites on the pika 
 e2e: setup ## the whole pipeline on RabbitMQ, Collector, Jaeger and Prometheus
 	$(PYTEST) tests/e2e
 
+compose-e2e: setup ## docker-compose.yml for real: e2e through its ports, what containers may do, a second start
+	$(BIN)/python -m voxtrace_services.native install containers
+	$(PYTEST) tests/compose
+
 rules: setup ## Prometheus and Collector configuration, checked by their own tools
 	$(PYTEST) tests/rules
 
@@ -133,4 +137,4 @@ lock: $(UV) ## renew the hashed requirement files from the pyproject files
 	$(foreach role,$(ROLES),$(LOCK) services/pyproject.toml $(addprefix --extra ,$(subst +, ,$(role))) \
 		-c requirements/dev.txt -o requirements/image/$(firstword $(subst +, ,$(role))).txt &&) true
 
-.PHONY: help setup demo up down format schema dashboards lint types unit contract integration whisper argos pika-next e2e rules test check bench-messaging bench-speech lock
+.PHONY: help setup demo up down format schema dashboards lint types unit contract integration whisper argos pika-next e2e compose-e2e rules test check bench-messaging bench-speech lock

@@ -20,7 +20,9 @@ BASE = "voxtrace/stand-in"
 CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
 PULL_SECONDS = 300
 #: A registry that cannot be reached is found out with the first image.
-_UNREACHABLE = re.compile(r"dial tcp|no such host|i/o timeout|connection refused|Client\.Timeout|TLS handshake|EOF")
+_UNREACHABLE = re.compile(
+    r"dial tcp|no such host|i/o timeout|connection refused|Client\.Timeout|TLS handshake|EOF"
+)
 
 
 def provide(names: set[str]) -> dict[str, str]:

@@ -223,7 +223,8 @@ def upload(
     print(f"trace       {receipt.trace_id}")
     print(f"transcript  {client.text(receipt.upload_id, 'transcript')}")
     print(f"translation {client.text(receipt.upload_id, 'translation')}")
-    print(f"speech      {client.url}/v1/uploads/{receipt.upload_id}/speech")
+    public = os.environ.get("VOXTRACE_GATEWAY_PUBLIC_URL") or client.url
+    print(f"speech      {public}/v1/uploads/{receipt.upload_id}/speech")
     if receipt.trace_id is not None and (page := public_page(receipt.trace_id)) is not None:
         print(f"open        {page}")
 

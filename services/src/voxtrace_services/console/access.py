@@ -17,7 +17,6 @@ members call it. A browser reaches it by names of loopback still, so that no pag
 
 import hmac
 import ipaddress
-
 from typing import Annotated, Any
 
 from fastapi.responses import JSONResponse
@@ -44,7 +43,9 @@ class ConsoleSettings(Settings):
     @classmethod
     def _split_names(cls, value: Any) -> Any:
         return (
-            tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+            tuple(part.strip() for part in value.split(",") if part.strip())
+            if isinstance(value, str)
+            else value
         )
 
 

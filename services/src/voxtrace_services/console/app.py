@@ -38,9 +38,7 @@ def create_app(
     """
     app = FastAPI(title="Voxtrace console", openapi_url=None)
     if token is None:
-        app.add_middleware(
-            TrustedHostMiddleware, allowed_hosts=[*LOOPBACK_NAMES, *names], www_redirect=False
-        )
+        app.add_middleware(TrustedHostMiddleware, allowed_hosts=[*LOOPBACK_NAMES, *names], www_redirect=False)
     else:
         app.add_middleware(BearerToken, token=token)
     app.include_router(ingest.routes(writer, clock, max_body_bytes=max_body_bytes))

@@ -40,7 +40,9 @@ class Settings(BaseSettings):
     def __init__(self, **values: Any) -> None:
         folder = os.environ.get(SECRETS_DIR) or None
         if folder is not None and not Path(folder).is_dir():
-            raise SecretsMissingError(f"{SECRETS_DIR} is {folder}, which is no folder: mount one there, or unset it")
+            raise SecretsMissingError(
+                f"{SECRETS_DIR} is {folder}, which is no folder: mount one there, or unset it"
+            )
         super().__init__(_secrets_dir=folder, **values)
 
     amqp_url: str = "amqp://guest:guest@127.0.0.1:5673/%2F"
