@@ -1,8 +1,8 @@
 """
-Write the secrets of a first start, one folder for each who reads them; runs in a container of its own, without root.
+Write the secrets of a first start, one folder for each who reads them; runs in a container, without root.
 
-A server's password is made once and never changes by itself. What its clients are given is written anew from it
-each time, so that a lost folder of theirs comes back. Each folder is a volume which nobody mounts but its readers.
+A server's password is made once and never changes by itself. What its clients are given is written anew from
+it each time, so that a lost folder of theirs comes back. A folder is a volume that its readers alone mount.
 """
 
 from __future__ import annotations

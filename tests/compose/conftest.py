@@ -1,4 +1,4 @@
-"""docker-compose.yml run for real, once for all tests of this folder; what goes through it is what tests/e2e sends."""
+"""docker-compose.yml run for real, once for all tests of this folder; it gets what tests/e2e sends."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ LAST = "test_restart"
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """However tests are shuffled, those that restart the platform come last; the first one has to build it."""
+    """However tests are shuffled, those that restart the platform come last; the first has to build it."""
     items.sort(key=lambda item: item.path.stem == LAST)
     for item in items:
         if item.path.parent == HERE:
@@ -45,13 +45,13 @@ def _built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
                 name for name in project.run("config", "--images").split() if name.startswith("voxtrace/")
             }
             others = set(project.run("config", "--images").split()) - ours
-            others.add(base := _setting("VOXTRACE_PYTHON_IMAGE"))
+            others.add(_setting("VOXTRACE_PYTHON_IMAGE"))
             found = images.provide(others)
             provided = time.monotonic()
             project.run("build", "--quiet", seconds=BUILD_SECONDS)
             ended = time.monotonic()
-            print(f"\nimages: {found}")
-            print(f"others in {provided - begun:.0f} s, ours in {ended - provided:.0f} s, on {base}")
+            print(f"\nimages: {found}")  # noqa: T201  with -s: what these tests ran on, and where time went
+            print(f"others in {provided - begun:.0f} s, ours in {ended - provided:.0f} s")  # noqa: T201
             yield
     except EngineMissingError as error:
         pytest.fail(str(error))

@@ -12,8 +12,8 @@ from pathlib import Path
 
 START_SECONDS = 60
 NONE = (
-    "No Docker engine answers, and none can be started from here ({why}). These tests run docker-compose.yml for real: "
-    "start Docker (20.10 or newer), or run them as root on a machine where dockerd can run."
+    "No Docker engine answers, and none can be started from here ({why}). These tests run docker-compose.yml "
+    "for real: start Docker (20.10 or newer), or run them as root on a machine where dockerd can run."
 )
 
 
@@ -31,7 +31,7 @@ def docker(*arguments: str, check: bool = True, seconds: float = 60) -> subproce
         ["docker", *arguments],
         capture_output=True,
         check=False,
-        # The classic builder is in every engine from 20.10 to 28; BuildKit's is a plugin, which may be missing.
+        # The classic builder is in every engine from 20.10 to 28; BuildKit's is a plugin that may be missing.
         env={**os.environ, "DOCKER_BUILDKIT": "0"},
         text=True,
         timeout=seconds,

@@ -16,7 +16,7 @@ from voxtrace_services.native.layout import builds
 
 HERE = Path(__file__).parent
 BASE = "voxtrace/stand-in"
-#: The certificates of this machine: where the outside is reached through a gateway of its own, pip must know that.
+#: This machine's: where the outside is reached through a gateway with an authority of its own, pip must know.
 CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
 PULL_SECONDS = 300
 #: A registry that cannot be reached is found out with the first image.
@@ -87,7 +87,7 @@ def _link(source: Path, target: Path) -> None:
 
 
 def _bootstrap() -> None:
-    """Make the smallest Debian there is, and give it to the engine; kept outside the checkout, as builds are."""
+    """Make the smallest Debian there is, and give it to the engine; it is kept where builds are."""
     install("stand-ins", print)
     archive = builds() / "stand-in" / "bookworm.tar"
     if not archive.exists():

@@ -1,4 +1,4 @@
-"""A container seen from inside: by what the kernel says of its processes, since some images have no shell to ask."""
+"""A container seen from inside, by what the kernel says of it: some images have no shell to ask."""
 
 from __future__ import annotations
 

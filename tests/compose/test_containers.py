@@ -1,4 +1,4 @@
-"""What each container may do, and what of it can be reached: asked of the kernel and the engine, not of the file."""
+"""What each container may do, and who can reach it: asked of the kernel and the engine, not of the file."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_no_process_is_root_or_can_become_it(containers: dict[str, dict[str, Any
 
 @pytest.mark.parametrize("service", EXPECTED)
 def test_only_volumes_and_memory_can_be_written(containers: dict[str, dict[str, Any]], service: str) -> None:
-    """The root is read-only; writable are the service's own volume and /tmp, from which nothing can be run."""
+    """The root is read-only; writable are the service's own volume, and /tmp, where nothing can be run."""
     _, places, _ = EXPECTED[service]
     process = inside.first(containers[service])
     mounts = {
@@ -110,7 +110,9 @@ def test_only_the_edge_is_published_on_loopback(
         }
         for name, one in containers.items()
     }
-    assert {name: hosts for name, hosts in bound.items() if hosts} == dict.fromkeys(PUBLISHED, {"127.0.0.1"})
+    assert {name: hosts for name, hosts in bound.items() if hosts} == {
+        name: {"127.0.0.1"} for name in PUBLISHED
+    }
     ours = {pipeline.ports.gateway, pipeline.ports.console, pipeline.ports.jaeger, pipeline.ports.prometheus}
     listening = {
         (connection.laddr.ip, connection.laddr.port)
@@ -123,7 +125,7 @@ def test_only_the_edge_is_published_on_loopback(
 def test_secrets_are_made_up_and_kept_to_their_readers(
     pipeline: Composed, containers: dict[str, dict[str, Any]]
 ) -> None:
-    """Each password is long and different, in nobody's environment or command, and no other user's to read."""
+    """Each password is long and its own, in nobody's environment or command, and mounted by its readers."""
     found = {server: pipeline.secret(f"{server}/password") for server in SECRETS}
     assert len(set(found.values())) == len(SECRETS)
     assert all(len(password) >= 40 for password in found.values())
@@ -138,7 +140,7 @@ def test_secrets_are_made_up_and_kept_to_their_readers(
         for name, one in containers.items()
     }
     own = {server: {f"{server}-secrets"} for server in SECRETS}
-    workers = dict.fromkeys(("asr", "synthesis", "translation"), {"worker-secrets"})
+    workers = {name: {"worker-secrets"} for name in ("asr", "synthesis", "translation")}
     assert {name: mounted for name, mounted in volumes.items() if mounted} == {
         **own,
         **workers,

@@ -1,7 +1,7 @@
 """
 Twenty uploads through the published ports of the containers: the facts of tests/e2e, told by its own tests.
 
-Signals, edges, RED, exemplars and Jaeger's monitor: each test is imported as it is, and runs on this folder's pipeline.
+Signals, edges, RED, exemplars and Jaeger's monitor: each test is imported as it is, for the pipeline here.
 """
 
 from e2e.test_pipeline import (  # noqa: F401  pytest collects what is here

@@ -111,7 +111,7 @@ def test_secrets_are_kept(pipeline: Composed, before: Before) -> None:
 def test_one_command_uploads_and_tells_where_the_trace_is(
     pipeline: Composed, before: Before, address: re.Pattern[str]
 ) -> None:
-    """`docker compose run --rm voxtrace` says what was heard, and the address it prints is that of the trace."""
+    """`docker compose run --rm voxtrace` says what was heard, and prints the address of the trace."""
     said = pipeline.run("run", "--rm", "voxtrace")
     assert "Ever tried" in said
     found = address.search(said)

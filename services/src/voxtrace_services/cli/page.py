@@ -11,7 +11,7 @@ from voxtrace_services.cli.errors import UnreachableError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-#: Server, its page of a trace. The first that answers is the one to open: Jaeger has pages, the console has not.
+#: Server, its page of a trace. The first that answers is the one to open.
 _PAGES = {"jaeger": "/trace/", "console": "/api/v3/traces/"}
 
 

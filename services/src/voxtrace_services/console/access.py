@@ -10,9 +10,10 @@ loopback. Then every request needs `Authorization: Bearer <token>`:
 - `voxtrace trace` and `voxtrace red` send it when VOXTRACE_CONSOLE_TOKEN is set and VOXTRACE_CONSOLE_URL (or
   `--console`) names the console.
 
-The console that `voxtrace up` starts is on loopback, and takes no token. Neither does one in a container whose network
-is private, which its host publishes on loopback alone: VOXTRACE_CONSOLE_NAMES says by which names that network's own
-members call it. A browser reaches it by names of loopback still, so that no page of others' can read it.
+The console that `voxtrace up` starts is on loopback, and takes no token. Neither does one in a container
+whose network is private, and which its host publishes on loopback alone: VOXTRACE_CONSOLE_NAMES says by which
+names the members of that network call it. Browsers reach it by names of loopback still, so that no page of
+others' can read it.
 """
 
 import hmac
@@ -50,7 +51,7 @@ class ConsoleSettings(Settings):
 
 
 def require_safe_bind(host: str, token: str | None, names: tuple[str, ...] = ()) -> None:
-    """Raise UnsafeBindError if `host` can be reached from elsewhere and there is neither token nor private network."""
+    """Raise UnsafeBindError if others can reach `host`, and there is neither token nor private network."""
     if token is None and not names and not is_loopback(host):
         raise UnsafeBindError(
             f"VOXTRACE_CONSOLE_HOST={host} can be reached from other machines, and traces tell what "

@@ -1,8 +1,8 @@
 """
 Every setting of every service, read from `VOXTRACE_*`.
 
-A setting that is a secret can be a file instead, named after its variable in small letters, in the folder that
-VOXTRACE_SECRETS_DIR names: `voxtrace_amqp_url`. A variable wins over a file.
+A secret can be a file instead, named after its variable in small letters (`voxtrace_amqp_url`), in the folder
+that VOXTRACE_SECRETS_DIR names. A variable wins over a file.
 """
 
 from __future__ import annotations
