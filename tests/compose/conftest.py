@@ -48,7 +48,7 @@ def _built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
             others.add(_setting("VOXTRACE_PYTHON_IMAGE"))
             found = images.provide(others)
             provided = time.monotonic()
-            project.run("build", "--quiet", seconds=BUILD_SECONDS)
+            project.build(BUILD_SECONDS)
             ended = time.monotonic()
             print(f"\nimages: {found}")  # noqa: T201  with -s: what these tests ran on, and where time went
             print(f"others in {provided - begun:.0f} s, ours in {ended - provided:.0f} s")  # noqa: T201
