@@ -68,7 +68,7 @@ class Composed:
         return f"http://{LOOPBACK}:{self.ports.prometheus}"
 
     def build(self, seconds: float) -> None:
-        """Build our images: one after another, for side by side the classic builder makes what they share anew."""
+        """Build our images, one after another: side by side the classic builder repeats what they share."""
         self.run("build", "--quiet", seconds=seconds, COMPOSE_PARALLEL_LIMIT="1")
 
     def run(
