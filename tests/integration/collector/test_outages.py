@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     from integration.collector.conftest import Start
 
+pytestmark = pytest.mark.timeout(600)
+
 _OUTAGE_SECONDS = 60
 _SPANS_PER_SECOND = 200
 _REQUESTS_PER_SECOND = 10
