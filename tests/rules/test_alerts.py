@@ -14,6 +14,7 @@ import yaml
 
 from rules.promql import selected
 from rules.test_compat import promtool
+from voxtrace_services.cli.app import app
 from voxtrace_services.core.topology import DEAD, WORK_QUEUES
 from voxtrace_services.native.layout import root
 from voxtrace_services.native.pace import PATIENCE, Pace
@@ -44,21 +45,25 @@ FOREIGN = {
     "traces_span_metrics_duration_seconds_bucket": {"span_name", "le"},
     "otel_sdk_processor_span_processed_total": {"error_type"},
     "otel_sdk_processor_log_processed_total": {"error_type"},
+    "otel_sdk_processor_span_queue_size": set(),
     "otel_sdk_exporter_span_exported_total": {"error_type"},
     "otel_sdk_exporter_log_exported_total": {"error_type"},
     "otelcol_process_uptime": set(),
-    "otelcol_exporter_queue_size": set(),
+    "otelcol_exporter_queue_size": {"exporter"},
     "otelcol_exporter_queue_capacity": set(),
-    "otelcol_exporter_enqueue_failed_spans": set(),
-    "otelcol_exporter_enqueue_failed_metric_points": set(),
-    "otelcol_exporter_enqueue_failed_log_records": set(),
-    "otelcol_exporter_send_failed_spans": set(),
-    "otelcol_exporter_send_failed_metric_points": set(),
-    "otelcol_exporter_send_failed_log_records": set(),
+    "otelcol_receiver_refused_spans": set(),
+    "otelcol_exporter_sent_spans": set(),
+    "otelcol_exporter_enqueue_failed_spans": {"exporter"},
+    "otelcol_exporter_enqueue_failed_metric_points": {"exporter"},
+    "otelcol_exporter_enqueue_failed_log_records": {"exporter"},
+    "otelcol_exporter_send_failed_spans": {"exporter"},
+    "otelcol_exporter_send_failed_metric_points": {"exporter"},
+    "otelcol_exporter_send_failed_log_records": {"exporter"},
     "otelcol_processor_tail_sampling_sampling_trace_dropped_too_early": set(),
     "rabbitmq_detailed_queue_messages": {"queue"},
     "rabbitmq_detailed_queue_messages_ready": {"queue"},
     "rabbitmq_detailed_queue_consumers": {"queue"},
+    "rabbitmq_connections_opened_total": set(),
     "rabbitmq_global_messages_redelivered_total": set(),
     "rabbitmq_global_messages_delivered_total": set(),
 }
@@ -144,6 +149,14 @@ def test_each_alert_has_a_runbook(name: str) -> None:
     assert re.search(r"^    \S", look, flags=re.MULTILINE), "a query or a command, indented"
 
 
+def test_runbooks_name_commands_that_there_are() -> None:
+    """Each `voxtrace` command of a runbook is one of the command line's."""
+    text = "\n".join(path.read_text(encoding="utf-8") for path in RUNBOOKS.glob("*.md"))
+    named = set(re.findall(r"^    voxtrace (\w+)", text, flags=re.MULTILINE))
+    assert named
+    assert named <= {one.name or one.callback.__name__ for one in app.registered_commands if one.callback}
+
+
 def test_no_runbook_is_left_over() -> None:
     """There is a page for each alert, and an index that names all; nothing else."""
     assert sorted(path.stem for path in RUNBOOKS.glob("*.md")) == sorted([*NAMES, "README"])
@@ -225,8 +238,8 @@ def test_what_was_decided_has_its_reason(name: str) -> None:
 
 def test_latencies_are_bounded_where_the_histogram_is() -> None:
     """Each bound of a duration, and each objective's, is a boundary of the histogram that it is asked of."""
-    base = yaml.safe_load((root() / "collector-config" / "base.yaml").read_text(encoding="utf-8"))
-    written = base["connectors"]["span_metrics"]["histogram"]["explicit"]["buckets"]
+    red = _load(root() / "collector-config" / "red.yaml")
+    written = red["connectors"]["span_metrics"]["histogram"]["explicit"]["buckets"]
     spans = {int(text[:-2]) / 1000 if text.endswith("ms") else float(text[:-1]) for text in written}
     ours = set(registry.load().buckets["duration"])
     text = " ".join(rule["expr"] for rule in _rules("record"))
@@ -241,6 +254,15 @@ def test_latencies_are_bounded_where_the_histogram_is() -> None:
     assert {bound for name, bound in bounds if "queue" in name} <= ours
     assert asked
     assert len(bounds) > 1
+
+
+def test_the_collectors_door_is_no_loss() -> None:
+    """What base.yaml exports to itself is in none of the rules on what exporters lost or owe."""
+    door = {name for name in _load(root() / "collector-config" / "base.yaml")["exporters"] if name != "nop"}
+    asked = [expression for _, expression in _expressions() if "otelcol_exporter_" in expression]
+    left_out = {text for expression in asked for text in re.findall(r'exporter!~"([^"]+)"', expression)}
+    assert len(left_out) == 1
+    assert {name for name in door if re.fullmatch(next(iter(left_out)), name)} == door
 
 
 def test_queues_are_those_of_the_topology() -> None:

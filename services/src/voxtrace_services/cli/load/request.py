@@ -79,7 +79,7 @@ def _post(gateway: str, body: bytes, content_type: str, key: str, fault: str) ->
     """Post on a connection of its own, as clients do who send one recording."""
     address = urlsplit(gateway)
     of_scheme = HTTPSConnection if address.scheme == "https" else HTTPConnection
-    with closing(of_scheme(address.netloc, timeout=_TIMEOUT_SECONDS)) as connection:
+    with closing(of_scheme(address.hostname or "", address.port, timeout=_TIMEOUT_SECONDS)) as connection:
         connection.putrequest("POST", f"{address.path.rstrip('/')}{_PATH}")
         connection.putheader("Content-Type", content_type)
         connection.putheader("Idempotency-Key", key)
