@@ -255,7 +255,10 @@ def _counts(name: str) -> bool:
     if name in GAUGES:
         return False
     # The Collector's own have no suffix.
-    own = r"otelcol_(receiver|exporter_(sent|send|enqueue)|processor_(incoming|outgoing)|process_cpu)_"
+    own = (
+        r"otelcol_(receiver_|exporter_(sent|send|enqueue)_|processor_(incoming|outgoing)_|process_cpu_"
+        r"|processor_tail_sampling_(?!sampling_traces_on_memory))"
+    )
     return name.endswith(("_total", "_bucket", "_sum", "_count")) or re.match(own, name) is not None
 
 
