@@ -80,25 +80,24 @@ def _sent() -> tuple[chart.Panel, ...]:
         chart.lines(
             "Failed to send",
             "Given up: what a back end refused for good. What is only late waits in the queue.",
-            *(
-                Query(rate(f"otelcol_exporter_send_failed_{one}", by="exporter"), f"{one} {{{{exporter}}}}")
-                for one in SIGNALS
-            ),
+            *(_lost("send_failed", one) for one in SIGNALS),
             unit="ops",
-            nothing="nothing was given up",
         ),
         chart.lines(
             "Not queued",
             "Lost since the queue was full.",
-            *(
-                Query(
-                    rate(f"otelcol_exporter_enqueue_failed_{one}", by="exporter"), f"{one} {{{{exporter}}}}"
-                )
-                for one in SIGNALS
-            ),
+            *(_lost("enqueue_failed", one) for one in SIGNALS),
             unit="ops",
-            nothing="every item found room",
         ),
+    )
+
+
+def _lost(how: str, signal: str) -> Query:
+    """What exporters lost of a signal; 0 where they lost nothing, of those that send it."""
+    return Query(
+        f"{rate(f'otelcol_exporter_{how}_{signal}', by='exporter')} or "
+        f"{rate(f'otelcol_exporter_sent_{signal}', by='exporter')} * 0",
+        f"{signal} {{{{exporter}}}}",
     )
 
 

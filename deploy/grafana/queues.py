@@ -10,6 +10,7 @@ from promql import Query, heat, of, quantile, rate, total
 BROKER = 'queue=~"$queue"'
 CLIENT = 'voxtrace_messaging_queue_name=~"$queue"'
 NAME = "{{voxtrace_messaging_queue_name}}"
+REFUSAL = "job, voxtrace_messaging_header_name, voxtrace_messaging_refusal_reason"
 WAIT = "voxtrace_messaging_wait_duration_seconds"
 
 
@@ -184,24 +185,21 @@ def _troubled() -> tuple[chart.Panel, ...]:
             "Returned",
             "Messages that no queue took, per second.",
             Query(
-                rate("voxtrace_messaging_returned_messages_total", by="messaging_destination_name"),
-                "{{messaging_destination_name}}",
+                f"{rate('voxtrace_messaging_returned_messages_total', by='job, messaging_destination_name')} or "
+                f"{rate('messaging_client_sent_messages_total', by='job')} * 0",
+                "{{job}} {{messaging_destination_name}}",
             ),
             unit="ops",
-            nothing="none came back",
         ),
         chart.lines(
             "Headers not believed",
             "Trace context in messages that was refused, by header and reason.",
             Query(
-                rate(
-                    "voxtrace_messaging_refused_headers_total",
-                    by="voxtrace_messaging_header_name, voxtrace_messaging_refusal_reason",
-                ),
-                "{{voxtrace_messaging_header_name}} {{voxtrace_messaging_refusal_reason}}",
+                f"{rate('voxtrace_messaging_refused_headers_total', by=REFUSAL)} or "
+                f"{rate('messaging_client_consumed_messages_total', by='job')} * 0",
+                "{{job}} {{voxtrace_messaging_header_name}} {{voxtrace_messaging_refusal_reason}}",
             ),
             unit="ops",
-            nothing="none refused",
         ),
     )
 

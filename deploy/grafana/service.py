@@ -272,17 +272,16 @@ def _jobs() -> tuple[Panel, ...]:
             "Failed jobs by stage",
             "In which stage jobs failed.",
             Query(
-                rate(
+                failed(
                     "speech_job_duration_seconds_count",
-                    own,
                     'speech_job_outcome="failed"',
+                    own,
                     by="speech_job_failed_stage",
                 ),
                 "{{speech_job_failed_stage}}",
             ),
             unit="ops",
             span=6,
-            nothing="none failed",
         ),
     )
 
@@ -434,9 +433,8 @@ def _cache() -> tuple[Panel, ...]:
             "Evictions",
             "Translations that made room for others, per second: many and few hits mean that the "
             "cache is too small.",
-            Query(rate("speech_translation_cache_evictions_total"), "evictions"),
+            Query(f"{rate('speech_translation_cache_evictions_total')} or {rate(lookups)} * 0", "evictions"),
             unit="ops",
             span=12,
-            nothing="no entry had to go",
         ),
     )

@@ -22,17 +22,19 @@ class Answers:
 
     Args:
         url: its address.
+        web: asks over connections that it keeps.
         met: what has been brought about, of conditions.yaml.
     """
 
-    def __init__(self, url: str, *, met: Iterable[str] = ()) -> None:
+    def __init__(self, url: str, web: httpx.Client, *, met: Iterable[str] = ()) -> None:
         self._url = url
+        self._web = web
         self._met = set(met)
         self._start = time.time() - PAST
 
     def missing(self, expression: Expression) -> str | None:
         """What is wrong with an answer; nothing where it has data, or is not to have any yet."""
-        wanted = needs(expression.plain) | ({"fault"} if expression.alerts else set())
+        wanted = needs(expression.plain) | ({"alert"} if expression.alerts else set())
         found = self._rows("query", query=expression.plain)
         if not _numbers(found):
             # A moment ago there was something, perhaps: a graph shows the past, too.
@@ -53,7 +55,7 @@ class Answers:
         return rows
 
     def _get(self, path: str, **asked: str | float) -> Any:
-        answer = httpx.get(f"{self._url}/api/v1/{path}", params=asked, timeout=30)
+        answer = self._web.get(f"{self._url}/api/v1/{path}", params=asked)
         assert answer.status_code == 200, f"{asked['query']}: {answer.text}"
         return answer.json()["data"]
 
