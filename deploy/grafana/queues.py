@@ -11,6 +11,7 @@ BROKER = 'queue=~"$queue"'
 CLIENT = 'voxtrace_messaging_queue_name=~"$queue"'
 NAME = "{{voxtrace_messaging_queue_name}}"
 REFUSAL = "job, voxtrace_messaging_header_name, voxtrace_messaging_refusal_reason"
+DESTINATION = "messaging_destination_name"
 WAIT = "voxtrace_messaging_wait_duration_seconds"
 
 
@@ -91,20 +92,20 @@ def _moving() -> tuple[chart.Panel, ...]:
         chart.lines(
             "Published",
             "Messages sent per second, by exchange and routing key.",
-            Query(rate("messaging_client_sent_messages_total", by="messaging_destination_name"), where),
+            Query(rate("messaging_client_sent_messages_total", by=DESTINATION), where),
             unit="ops",
         ),
         chart.lines(
             "Delivered",
             "Messages delivered per second: below what is published the queue grows.",
-            Query(rate("messaging_client_consumed_messages_total", by="messaging_destination_name"), where),
+            Query(rate("messaging_client_consumed_messages_total", by=DESTINATION), where),
             unit="ops",
         ),
         chart.lines(
             "Processing",
             "From delivery to settlement, 95 of 100 are faster.",
             Query(
-                quantile(0.95, "messaging_process_duration_seconds", by="messaging_destination_name"),
+                quantile(0.95, "messaging_process_duration_seconds", by=DESTINATION),
                 f"p95 {where}",
                 exemplars=True,
             ),
@@ -185,7 +186,7 @@ def _troubled() -> tuple[chart.Panel, ...]:
             "Returned",
             "Messages that no queue took, per second.",
             Query(
-                f"{rate('voxtrace_messaging_returned_messages_total', by='job, messaging_destination_name')} or "
+                f"{rate('voxtrace_messaging_returned_messages_total', by=f'job, {DESTINATION}')} or "
                 f"{rate('messaging_client_sent_messages_total', by='job')} * 0",
                 "{{job}} {{messaging_destination_name}}",
             ),
