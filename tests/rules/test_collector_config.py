@@ -46,8 +46,8 @@ _ENVIRONMENT = {
     "VOXTRACE_INGEST_TOKEN_FILE": "/run/secrets/token",
     **{f"VOXTRACE_SAMPLER_{shard}_ENDPOINT": f"https://sampler-{shard}.example:4318" for shard in range(4)},
 }
-#: Exporters that hand nothing to anybody.
-_STAYS_HERE = {"nop", "prometheus"}
+#: Exporters that hand nothing to anybody else.
+_STAYS_HERE = {"nop", "prometheus", *(f"otlp_grpc/{signal}" for signal in ("traces", "metrics", "logs"))}
 
 
 def _path(layer: str) -> Path:
@@ -108,7 +108,7 @@ def _exporters() -> dict[str, Any]:
         name: settings
         for layer in LAYERS
         for name, settings in _load(layer).get("exporters", {}).items()
-        if name.partition("/")[0] not in _STAYS_HERE
+        if name not in _STAYS_HERE
     }
 
 
@@ -211,16 +211,38 @@ def test_nothing_is_batched_outside_the_queues() -> None:
 
 
 def test_what_comes_in_is_limited_first_then_redacted() -> None:
-    """Pipelines that read from outside begin with memory_limiter, and redact before anything counts."""
-    outside = {
-        name: body["processors"]
-        for layer in LAYERS
-        for name, body in _pipelines(layer).items()
-        if "otlp" in body.get("receivers", ())
-    }
+    """What reads from outside begins with memory_limiter, and nothing but the socket is before redaction."""
+    pipelines = {name: body for layer in LAYERS for name, body in _pipelines(layer).items()}
+    outside = {name: body for name, body in pipelines.items() if "otlp" in body.get("receivers", ())}
 
-    first = ["memory_limiter", "transform/content", "redaction", "transform/names"]
-    assert outside == {f"{signal}/in": first for signal in ("traces", "metrics", "logs")}
+    assert outside == {
+        f"{signal}/door": {
+            "receivers": ["otlp"],
+            "processors": ["memory_limiter"],
+            "exporters": [f"otlp_grpc/{signal}"],
+        }
+        for signal in ("traces", "metrics", "logs")
+    }
+    inside = {
+        name: (body["receivers"], body["processors"])
+        for name, body in pipelines.items()
+        if any(receiver.startswith("otlp/") for receiver in body.get("receivers", ()))
+    }
+    first = ["transform/content", "redaction", "transform/names"]
+    assert inside == {f"{signal}/in": ([f"otlp/{signal}"], first) for signal in ("traces", "metrics", "logs")}
+
+
+def test_the_door_acknowledges_what_is_behind_it() -> None:
+    """Exporters between the two receivers wait for their answer, hold nothing, and end where those listen."""
+    base = _load("base")
+    for signal in ("traces", "metrics", "logs"):
+        exporter = base["exporters"][f"otlp_grpc/{signal}"]
+        listens = base["receivers"][f"otlp/{signal}"]["protocols"]["grpc"]
+
+        assert exporter["sending_queue"]["wait_for_result"]
+        assert not exporter["retry_on_failure"]["enabled"]
+        assert listens["transport"] == "unix"
+        assert exporter["endpoint"].removeprefix("unix-abstract://") == listens["endpoint"].removeprefix("@")
 
 
 def test_only_sampling_stands_between_what_is_received_and_what_is_kept() -> None:

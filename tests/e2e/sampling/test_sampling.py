@@ -16,6 +16,9 @@ from e2e.sampling.truth import Sent, Truth
 from voxtrace_services.native.ports import LOOPBACK, Ports
 from voxtrace_services.native.stack import Stack
 
+#: A minute and a half where nothing else runs.
+pytestmark = pytest.mark.timeout(600)
+
 HERE = Path(__file__).parent
 PERCENT = 5
 #: Voice -> how many uploads ask for it, in this order. What a voice does: see espeak-ng beside this file.
