@@ -31,6 +31,7 @@ _ADDRESSES = {
 }
 _DEFAULT = re.compile(r"\$\{env:(VOXTRACE_\w+):-([^}]*)\}")
 _TARGETS = {
+    "alertmanager": "VOXTRACE_ALERTMANAGER_PORT",
     "collector-exporter": "VOXTRACE_COLLECTOR_METRICS_PORT",
     "collector": "VOXTRACE_COLLECTOR_SELF_METRICS_PORT",
     "rabbitmq": "VOXTRACE_AMQP_METRICS_PORT",

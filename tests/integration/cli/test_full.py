@@ -16,6 +16,7 @@ PROCESSES = (
     "epmd",
     "rabbitmq",
     "console",
+    "alertmanager",
     "prometheus",
     "jaeger",
     "collector",
@@ -30,7 +31,7 @@ NOWHERE = "http://127.0.0.1:9"
 # Each command is a process of its own, and waits as long as a slow machine needs.
 @pytest.mark.timeout(900)
 def test_full_platform(voxtrace: Voxtrace) -> None:
-    """All ten processes are well, Jaeger finds an upload's trace by either id, and nothing outlives down."""
+    """All eleven processes are well, Jaeger finds a trace by either id, and nothing outlives down."""
     up = voxtrace("up", "--full", **NULL_ENGINES)
     assert up.returncode == 0, up.stderr
     status = voxtrace("status", "--json")

@@ -203,6 +203,25 @@ def test_jobs_are_counted_by_state(jobs: Jobs) -> None:
     assert jobs.count() == {"accepted": 2, "running": 2, "completed": 1, "failed": 1}
 
 
+def test_the_oldest_unfinished_jobs_have_an_age(jobs: Jobs) -> None:
+    """Of those that are not sent and of those that run it is the oldest that counts; of none, it is 0."""
+    assert jobs.oldest() == {"accepted": 0.0, "running": 0.0}
+    now = datetime.now(UTC)
+    sent = [job(hours, created_at=now - timedelta(hours=hours), sent_at=now) for hours in (1, 2, 9)]
+    add(
+        jobs,
+        *sent,
+        job(4, created_at=now - timedelta(hours=8)),
+        job(5, created_at=now - timedelta(minutes=5)),
+    )
+    jobs.finish(JobEvent(job_id="j9", outcome="completed", stage="synthesis"))
+    jobs.finish(JobEvent(job_id="j4", outcome="failed", stage="transcription"))
+    assert jobs.oldest() == {
+        "accepted": pytest.approx(300, abs=60),
+        "running": pytest.approx(7200, abs=60),
+    }
+
+
 def test_unknown_jobs(jobs: Jobs) -> None:
     """Neither read nor ended, but said to be unknown."""
     with pytest.raises(UnknownJobError):

@@ -30,26 +30,28 @@ class Jobs:
     """
 
     def __init__(
-        self, count: Callable[[], Mapping[str, int]], *, meter_provider: MeterProvider | None = None
+        self,
+        count: Callable[[], Mapping[str, int]],
+        *,
+        age: Callable[[], Mapping[str, float]] | None = None,
+        meter_provider: MeterProvider | None = None,
     ) -> None:
         """
         Count jobs whenever metrics are collected.
 
         Args:
             count: Returns the number of jobs in each state there is; also those with none.
+            age: Returns for each state of unfinished jobs the seconds since its oldest was taken in; 0
+                where there is none, or the age of the last would stand for ever.
             meter_provider: Who collects, if not the global provider.
         """
         meter = metrics.get_meter(_SCOPE, __version__, meter_provider, semconv.SCHEMA_URL)
         self._count = count
+        self._age = age
         self._duration = semconv.METRIC_SPEECH_JOB_DURATION.histogram(meter)
-        # The meter keeps its callback for ever, and with a strong reference all that `count` holds.
-        observe = weakref.WeakMethod(self._observe)
-
-        def callback(options: CallbackOptions) -> Iterable[Observation]:
-            bound = observe()
-            return [] if bound is None else bound(options)
-
-        semconv.METRIC_SPEECH_JOBS.observable_gauge(meter, callback)
+        semconv.METRIC_SPEECH_JOBS.observable_gauge(meter, _weakly(self._counted))
+        if age is not None:
+            semconv.METRIC_SPEECH_JOB_AGE.observable_gauge(meter, _weakly(self._aged))
 
     def finished(self, outcome: str, seconds: float, *, stage: str | None = None) -> None:
         """
@@ -66,10 +68,27 @@ class Jobs:
                 told[semconv.SPEECH_JOB_FAILED_STAGE] = stage
             self._duration.record(max(seconds, 0.0), told, otel_context.get_current())
 
-    def _observe(self, _options: CallbackOptions) -> Iterable[Observation]:
-        with guarded("count jobs"):
-            return [
-                Observation(number, {semconv.SPEECH_JOB_STATE: state})
-                for state, number in self._count().items()
-            ]
-        return []
+    def _counted(self) -> Iterable[Observation]:
+        return _by_state("count jobs", self._count)
+
+    def _aged(self) -> Iterable[Observation]:
+        return () if self._age is None else _by_state("ask for the oldest jobs", self._age)
+
+
+def _weakly(
+    method: Callable[[], Iterable[Observation]],
+) -> Callable[[CallbackOptions], Iterable[Observation]]:
+    # The meter keeps its callback for ever, and with a strong reference all that the count holds.
+    reference = weakref.WeakMethod(method)
+
+    def callback(_options: CallbackOptions) -> Iterable[Observation]:
+        bound = reference()
+        return () if bound is None else bound()
+
+    return callback
+
+
+def _by_state(what: str, ask: Callable[[], Mapping[str, float]]) -> Iterable[Observation]:
+    with guarded(what):
+        return [Observation(number, {semconv.SPEECH_JOB_STATE: state}) for state, number in ask().items()]
+    return ()

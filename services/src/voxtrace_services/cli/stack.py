@@ -53,6 +53,7 @@ def _addresses(stack: Stack) -> dict[str, str]:
         "console": stack.console_url,
         "jaeger": stack.jaeger_url,
         "prometheus": stack.prometheus_url,
+        "alertmanager": stack.alertmanager_url,
         "rabbitmq": stack.rabbitmq.url,
     }
     return {name: url for name, url in found.items() if url is not None}
@@ -83,5 +84,6 @@ def _health(stack: Stack, name: str) -> str | None:
         "collector": f"{ports.collector_health}/",
         "jaeger": f"{ports.jaeger_health}/status",
         "prometheus": f"{ports.prometheus}/-/ready",
+        "alertmanager": f"{ports.alertmanager}/-/ready",
     }
     return f"http://{LOOPBACK}:{answers[name]}" if name in answers else None

@@ -29,7 +29,7 @@ class Events:
     def __init__(self, broker: Broker, jobs: Jobs) -> None:
         self._broker = broker
         self._jobs = jobs
-        self._measured = stages.Jobs(jobs.count)
+        self._measured = stages.Jobs(jobs.count, age=jobs.oldest)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="events", daemon=True)
 

@@ -173,6 +173,15 @@ class Jobs:
             found = session.execute(sa.select(state, sa.func.count()).group_by(state)).all()
             return dict.fromkeys(_STATES, 0) | dict(found)
 
+    def oldest(self) -> Mapping[str, float]:
+        """Seconds since the oldest job was taken in that is not sent, and that runs; 0 if there is none."""
+        state = sa.case((Job.sent_at.is_(None), "accepted"), else_="running")
+        asked = sa.select(state, sa.func.min(Job.created_at)).where(Job.finished_at.is_(None)).group_by(state)
+        now = _now()
+        with self._session() as session:
+            found = {name: (now - since).total_seconds() for name, since in session.execute(asked)}
+        return dict.fromkeys(("accepted", "running"), 0.0) | found
+
     def finish(self, event: JobEvent) -> timedelta | None:
         """
         Note how a job ended, and say how long it took; None where it had ended before.

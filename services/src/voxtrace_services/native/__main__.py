@@ -1,11 +1,14 @@
-"""`python -m voxtrace_services.native`: install, build and list the real parts (called by make)."""
+"""`python -m voxtrace_services.native`: install, build, list, configure the real parts (called by make)."""
 
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import time
+from pathlib import Path
 
+from voxtrace_services.native import alertmanager
 from voxtrace_services.native.builds import BUILDS
 from voxtrace_services.native.errors import NativeError
 from voxtrace_services.native.install import install, require
@@ -46,6 +49,10 @@ def main(arguments: list[str] | None = None) -> int:
     for name, text in (("install", "install what is missing"), ("require", "fail if a part is missing")):
         command = commands.add_parser(name, help=text)
         command.add_argument("need", choices=_NEEDS, nargs="?", default="demo")
+    configured = commands.add_parser(
+        "alertmanager", help="write alertmanager.yml with the receivers that the environment names"
+    )
+    configured.add_argument("folder", type=Path)
     options = parser.parse_args(arguments)
     progress = _Progress()
     try:
@@ -56,6 +63,8 @@ def main(arguments: list[str] | None = None) -> int:
                 sys.stdout.write(f"{build.program}: {found}\n")
         elif options.command == "install":
             install(options.need, progress)
+        elif options.command == "alertmanager":
+            sys.stdout.write(f"{alertmanager.write(options.folder, os.environ)}\n")
         elif options.command == "require":
             require(options.need)
         else:

@@ -1,8 +1,7 @@
-"""How the Collector, Jaeger and Prometheus are started: one command each, configured by the environment."""
+"""How the Collector and Jaeger are started: one command each, configured by the environment."""
 
 from __future__ import annotations
 
-import shutil
 from typing import TYPE_CHECKING
 
 from voxtrace_services.native import readiness
@@ -86,50 +85,9 @@ def jaeger(*, ports: Ports, environment: Mapping[str, str]) -> Command:
     )
 
 
-def prometheus(data_dir: Path, *, ports: Ports, environment: Mapping[str, str]) -> Command:
-    """Prometheus with the repository's configuration; only the targets' addresses are ours."""
-    return Command(
-        name="prometheus",
-        argv=(
-            _installed("prometheus"),
-            f"--config.file={_prometheus_files(data_dir.resolve(), ports)}",
-            f"--storage.tsdb.path={data_dir.resolve() / 'tsdb'}",
-            "--storage.tsdb.retention.time=15d",
-            f"--web.listen-address={LOOPBACK}:{ports.prometheus}",
-            "--enable-feature=exemplar-storage",
-        ),
-        ports={"prometheus": ports.prometheus},
-        ready=readiness.http(f"http://{LOOPBACK}:{ports.prometheus}/-/ready"),
-        environment=environment,
-        start_seconds=60,
-    )
-
-
-def _prometheus_files(data_dir: Path, ports: Ports) -> Path:
-    targets = data_dir / "targets"
-    targets.mkdir(parents=True, exist_ok=True)
-    for name, port in {
-        "collector-exporter": ports.collector_metrics,
-        "collector": ports.collector_self_metrics,
-        "rabbitmq": ports.amqp_metrics,
-    }.items():
-        (targets / f"{name}.yaml").write_text(f"- targets: ['{LOOPBACK}:{port}']\n")
-    committed = root() / "deploy" / "prometheus"
-    shutil.copytree(committed / "rules", data_dir / "rules", dirs_exist_ok=True)
-    return shutil.copyfile(committed / "prometheus.yml", data_dir / "prometheus.yml")
-
-
 def _built(build: Build) -> Path:
     if (found := build.find()) is None:
         raise MissingPartError(
             f"{build.program} is neither on PATH nor built: python -m voxtrace_services.native build"
-        )
-    return found
-
-
-def _installed(program: str) -> str:
-    if (found := shutil.which(program)) is None:
-        raise MissingPartError(
-            f"{program} is not installed: apt-get install --no-install-recommends {program}"
         )
     return found

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 from dotenv import dotenv_values
 
-from voxtrace_services.native.errors import LayoutError
+from voxtrace_services.native.errors import LayoutError, MissingPartError
 
 
 def root() -> Path:
@@ -44,3 +45,18 @@ def builds() -> Path:
     """Where built programs are kept: outside the checkout, so that a clean one does not build again."""
     base = os.environ.get("XDG_CACHE_HOME")
     return (Path(base) if base else Path.home() / ".cache") / "voxtrace"
+
+
+def installed(*programs: str, package: str) -> Path:
+    """
+    A program that Debian's package brings, under whichever of its names is on PATH.
+
+    Raises:
+        MissingPartError: with the command that installs it.
+    """
+    for program in programs:
+        if found := shutil.which(program):
+            return Path(found)
+    raise MissingPartError(
+        f"{programs[0]} is not installed: apt-get install --no-install-recommends {package}"
+    )

@@ -1,10 +1,10 @@
-"""Collector, Jaeger and Prometheus by themselves, for services that somebody else starts."""
+"""Collector, Jaeger, Prometheus and Alertmanager by themselves, for services that somebody else starts."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from voxtrace_services.native import backends
+from voxtrace_services.native import alertmanager, backends, prometheus
 from voxtrace_services.native.group import Group
 from voxtrace_services.native.ports import LOOPBACK
 from voxtrace_services.native.process import Command, Process
@@ -20,7 +20,7 @@ def commands(
     data_dir: Path, *, ports: Ports, layers: tuple[str, ...], env: Mapping[str, Mapping[str, str]]
 ) -> list[Command]:
     """
-    The back end's three commands.
+    The back end's four commands.
 
     Args:
         data_dir: holds a folder for each.
@@ -29,7 +29,8 @@ def commands(
         env: more environment for each, by name.
     """
     return [
-        backends.prometheus(data_dir / "prometheus", ports=ports, environment=env.get("prometheus", {})),
+        alertmanager.command(data_dir / "alertmanager", ports=ports, environment=env.get("alertmanager", {})),
+        prometheus.command(data_dir / "prometheus", ports=ports, environment=env.get("prometheus", {})),
         backends.jaeger(ports=ports, environment=env.get("jaeger", {})),
         backends.collector(
             data_dir / "collector", ports=ports, layers=layers, environment=env.get("collector", {})
@@ -39,12 +40,12 @@ def commands(
 
 class Observability(Group):
     """
-    A Collector that feeds Jaeger and Prometheus.
+    A Collector that feeds Jaeger and Prometheus, whose alerts Alertmanager sends on.
 
     Args:
         data_dir: holds each part's data, and the logs.
         ports: where they listen.
-        env: more environment for `collector`, `jaeger` and `prometheus`.
+        env: more environment for `collector`, `jaeger`, `prometheus` and `alertmanager`.
         on_progress: told what happens, one short line at a time.
     """
 
@@ -61,6 +62,7 @@ class Observability(Group):
         self.otlp_endpoint = f"http://{LOOPBACK}:{ports.collector_http}"
         self.jaeger_url = f"http://{LOOPBACK}:{ports.jaeger}"
         self.prometheus_url = f"http://{LOOPBACK}:{ports.prometheus}"
+        self.alertmanager_url = f"http://{LOOPBACK}:{ports.alertmanager}"
         self._env = env or {}
         super().__init__(self._plan, on_progress=on_progress)
 

@@ -98,6 +98,10 @@ def _language_pair() -> Path | None:
     return modes if modes.exists() else None
 
 
+def _alertmanager() -> Path | None:
+    return _on_path("prometheus-alertmanager")() or _on_path("alertmanager")()
+
+
 def _postgres() -> Path | None:
     # Debian keeps the server out of PATH, one folder per major version.
     return next(iter(sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"), reverse=True)), None)
@@ -203,6 +207,15 @@ PARTS: tuple[Part, ...] = (
         apt=("prometheus",),
         install=_apt("prometheus"),
         locate=_on_path("prometheus"),
+        ask_version=_says("--version"),
+    ),
+    Part(
+        name="Alertmanager",
+        purpose="tells people of alerts",
+        needed_for=_FULL,
+        apt=("prometheus-alertmanager",),
+        install=_apt("prometheus-alertmanager"),
+        locate=_alertmanager,
         ask_version=_says("--version"),
     ),
     Part(

@@ -50,6 +50,7 @@ class Ports:
     jaeger_self_metrics: int
     jaeger_health: int
     prometheus: int
+    alertmanager: int
 
     @classmethod
     def load(cls) -> Ports:

@@ -23,7 +23,7 @@ _BACKEND_VARIABLES = ("VOXTRACE_OTLP_ENDPOINT", "VOXTRACE_OTLP_HEADERS")
 
 class Stack(Group):
     """
-    Broker, console, services and, when full, Collector, Jaeger and Prometheus.
+    Broker, console, services and, when full, Collector, Jaeger, Prometheus and Alertmanager.
 
     Args:
         data_dir: holds each part's data, and the logs, which are kept.
@@ -70,6 +70,11 @@ class Stack(Group):
     def prometheus_url(self) -> str | None:
         """Prometheus' base address, when the stack is full."""
         return self._url(self.ports.prometheus) if self.full else None
+
+    @property
+    def alertmanager_url(self) -> str | None:
+        """Alertmanager's base address, when the stack is full."""
+        return self._url(self.ports.alertmanager) if self.full else None
 
     @property
     def otlp_endpoint(self) -> str:

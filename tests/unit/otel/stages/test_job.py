@@ -43,6 +43,20 @@ def test_a_count_that_fails_fails_nothing_else(telemetry: CapturedTelemetry) -> 
     assert telemetry.metrics()["speech.job.duration"][0]["sum"] == 2.0
 
 
+def test_the_oldest_job_of_each_state_has_its_age(telemetry: CapturedTelemetry) -> None:
+    """Each collection asks for the ages anew; a database that does not answer costs nothing else."""
+    answers: list[dict[str, float]] = [{"accepted": 0.0, "running": 61.5}]
+    jobs = Jobs(lambda: {"running": 1}, age=answers.pop, meter_provider=telemetry.meter_provider)
+    found = telemetry.metrics()["speech.job.age"]
+    assert {point["attributes"]["speech.job.state"]: point["value"] for point in found} == {
+        "accepted": 0.0,
+        "running": 61.5,
+    }
+    assert "speech.job.age" not in telemetry.metrics()
+    assert counted(telemetry) == {"running": 1}
+    jobs.finished("completed", 1.0)
+
+
 def test_an_end_is_measured_by_its_outcome(telemetry: CapturedTelemetry) -> None:
     """A failed job tells its stage; a clock that was set back makes no time negative."""
     jobs = Jobs(dict, meter_provider=telemetry.meter_provider)
