@@ -17,8 +17,12 @@ if TYPE_CHECKING:
     from voxtrace_services.core.faults.catalogue import Fault, Name
 
 _MEGABYTE = 1024 * 1024
+_SHARED_MEGABYTES = 64
+#: Linux touches the pages by itself, and lets other threads run meanwhile.
+_AT_ONCE: int = getattr(mmap, "MAP_POPULATE", 0)
 #: Long enough to let go of the interpreter's lock for most of the time, short enough to end soon.
 _ROUNDS = 50_000
+_THREADS = 4
 
 
 class Burdens:
@@ -60,8 +64,8 @@ class Leak:
         more = min(megabytes, limit - self._megabytes)
         if more <= 0:
             return
+        size = min(more, _SHARED_MEGABYTES)
         with tempfile.TemporaryFile() as file:
-            size = min(more, 64)
             file.truncate(size * _MEGABYTE)
             for begin in range(0, more, size):
                 self._map(file.fileno(), min(size, more - begin))
@@ -73,20 +77,22 @@ class Leak:
         self._megabytes = 0
 
     def _map(self, descriptor: int, megabytes: int) -> None:
-        mapping = mmap.mmap(descriptor, megabytes * _MEGABYTE, flags=mmap.MAP_SHARED)
-        for page in range(0, megabytes * _MEGABYTE, mmap.PAGESIZE):
-            mapping[page] = 1
+        mapping = mmap.mmap(descriptor, megabytes * _MEGABYTE, flags=mmap.MAP_SHARED | _AT_ONCE)
+        if not _AT_ONCE:
+            for page in range(0, megabytes * _MEGABYTE, mmap.PAGESIZE):
+                mapping[page] = 1
         self._mappings.append(mapping)
         self._megabytes += megabytes
 
 
 class Spin:
-    """One thread for each processor that the process may use, at work on nothing."""
+    """Threads at work on nothing, more than processors: a share for each, where others work too."""
 
     def __init__(self) -> None:
         self._over = threading.Event()
         self._threads = [
-            threading.Thread(target=self._run, name="busy-cpu", daemon=True) for _ in range(_processors())
+            threading.Thread(target=self._run, name="busy-cpu", daemon=True)
+            for _ in range(_THREADS * _processors())
         ]
         for thread in self._threads:
             thread.start()

@@ -22,6 +22,7 @@ Name = Literal[
     "requeue",
     "stopped-consumer",
     "full-disk",
+    "slow-disk",
     "cold-cache",
     "memory-leak",
     "busy-cpu",
@@ -62,6 +63,11 @@ CATALOGUE: dict[Name, Kind] = {
     "stopped-consumer": Kind(brief="The service runs and takes nothing from its queue.", services=SERVICES),
     "full-disk": Kind(
         brief="Writing an artifact fails: no space left on device.", services=SERVICES, heeds=("share",)
+    ),
+    "slow-disk": Kind(
+        brief="Writing an artifact takes so many seconds longer.",
+        services=SERVICES,
+        heeds=("share", "seconds"),
     ),
     "cold-cache": Kind(
         brief="The translation cache has forgotten everything, before each look.", services=("translation",)

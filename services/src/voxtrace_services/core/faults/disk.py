@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import io
 import os
+import time
 from typing import IO, TYPE_CHECKING, cast
 
 from voxtrace_services.core.artifacts import ArtifactStore
@@ -23,7 +24,9 @@ class FaultyStore(ArtifactStore):
         self._faults = faults
 
     def write(self, name: str, data: bytes | IO[bytes]) -> None:
-        """Store `data`, if there is space."""
+        """Store `data`, sooner or later, if there is space."""
+        if (slow := self._faults.struck("slow-disk")) is not None:
+            time.sleep(slow.seconds)
         super().write(name, cast("IO[bytes]", _Full()) if self._faults.struck("full-disk") else data)
 
     def open(self, name: str) -> IO[bytes]:

@@ -1,0 +1,110 @@
+"""A live stack of its own, whose rules run sixty times as fast as written, and all drills on it."""
+
+from __future__ import annotations
+
+import importlib.util
+import subprocess
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from e2e.drills.acts import ACTS, LONG
+from e2e.drills.drill import run
+from e2e.drills.field import SCALE, Field
+from e2e.drills.receiver import Backend, Receiver
+from voxtrace_services.native.pace import VARIABLE
+from voxtrace_services.native.ports import Ports
+from voxtrace_services.native.stack import Stack
+
+#: A minute becomes a second: what is reported, counted and refreshed must be newer than that.
+_ERLANG = "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS"
+_EVERY_SECOND = "-rabbit collect_statistics_interval 1000 -rabbit quorum_tick_interval 1000"
+
+#: Each translation that the cache does not have costs more than a day may.
+_PRICES = """
+version = "drill"
+currency = "EUR"
+
+[[price]]
+operation = "translate"
+request = 0.01
+"""
+
+
+@pytest.fixture(scope="session", name="field")
+def _field(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Field]:
+    """The stack, started, with everything around it."""
+    folder = tmp_path_factory.mktemp("drills")
+    (folder / "prices.toml").write_text(_PRICES)
+    pace = {VARIABLE: str(SCALE)}
+    service = {
+        "VOXTRACE_FAULTS": "on",
+        "VOXTRACE_RETRY_DELAYS": "0.3,0.6",
+        "OTEL_METRIC_EXPORT_INTERVAL": "1000",
+        "OTEL_BSP_SCHEDULE_DELAY": "500",
+        # An outage of the Collector is over soon here: what is not sent is lost sooner.
+        "OTEL_EXPORTER_OTLP_TIMEOUT": "3",
+    }
+    with closing(Receiver()) as receiver, closing(Backend()) as backend:
+        stack = Stack(
+            folder,
+            ports=Ports.free(),
+            full=True,
+            env={
+                "gateway": service,
+                "asr": service,
+                "translation": {**service, "VOXTRACE_PRICES": str(folder / "prices.toml")},
+                "synthesis": {
+                    **service,
+                    "VOXTRACE_SYNTHESIS_ENGINE": "null",
+                    "VOXTRACE_NULL_ENGINE_SECONDS": "0.3",
+                },
+                "prometheus": pace,
+                "alertmanager": {**pace, "VOXTRACE_ALERT_WEBHOOK_URL": receiver.url},
+                "collector": {
+                    "VOXTRACE_SPAN_METRICS_INTERVAL": "1s",
+                    "VOXTRACE_OTLP_ENDPOINT": backend.url,
+                    "VOXTRACE_COLLECTOR_QUEUE_BYTES": "3000000",
+                },
+            },
+        )
+        server = stack.rabbitmq.server
+        server.command = replace(
+            server.command, environment={**server.command.environment, _ERLANG: _EVERY_SECOND}
+        )
+        with stack:
+            yield Field(
+                stack=stack,
+                receiver=receiver,
+                backend=backend,
+                speech=_clip(folder / "speech.wav", "-ss", "0.5", "-t", "1.2", "-i", str(_recording())),
+                noise=_clip(
+                    folder / "noise.wav", "-f", "lavfi", "-i", "anoisesrc=d=1.5:c=white:a=0.5:r=16000"
+                ),
+            )
+
+
+@pytest.fixture(scope="session", name="drilled")
+def _drilled(field: Field) -> Iterator[Field]:
+    """The stack after all drills, still running: `outcomes`, `prometheus_url`, `jaeger_url`."""
+    with closing(field):
+        field.uploads(8)
+        assert field.until('sum(speech_jobs{speech_job_state="completed"}) >= 8')
+        run(field, ACTS, alongside=LONG)
+        yield field
+
+
+def _recording() -> Path:
+    """Real recorded speech."""
+    found = importlib.util.find_spec("moonshine_voice")
+    assert found is not None
+    assert found.origin is not None
+    return Path(found.origin).parent / "assets" / "two_cities.wav"
+
+
+def _clip(target: Path, *source: str) -> Path:
+    subprocess.run(["ffmpeg", "-v", "error", *source, "-ar", "16000", "-ac", "1", str(target)], check=True)
+    return target

@@ -1,0 +1,161 @@
+"""A drill: a fault, and the alerts that are to fire while it is on and to clear when it is off."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from e2e.drills.field import CLEAR_SECONDS, FIRE_SECONDS, Field, Outcome
+
+
+@dataclass(frozen=True)
+class Expected:
+    """An alert, told from others of its name by labels."""
+
+    name: str
+    labels: tuple[tuple[str, str], ...] = ()
+    fire_seconds: float = FIRE_SECONDS
+    clear_seconds: float = CLEAR_SECONDS
+
+    @property
+    def key(self) -> str:
+        """The name, with the reason where several rules share it."""
+        reason = dict(self.labels).get("reason")
+        return f"{self.name}/{reason}" if reason else self.name
+
+    @property
+    def wanted(self) -> dict[str, str]:
+        """All labels that its notification has at least."""
+        return {"alertname": self.name, **dict(self.labels)}
+
+
+def expected(
+    name: str, *, fire: float = FIRE_SECONDS, clear: float = CLEAR_SECONDS, **labels: str
+) -> Expected:
+    """An alert to expect."""
+    return Expected(name, tuple(sorted(labels.items())), fire, clear)
+
+
+class Watch:
+    """One run of a drill: waits for its alerts, and notes what became of each."""
+
+    def __init__(self, field: Field, alerts: Sequence[Expected]) -> None:
+        self._field = field
+        self._alerts = {alert.key: alert for alert in alerts}
+        self._began = time.monotonic()
+        self._fired: dict[str, float] = {}
+        self._problems: dict[str, str] = {}
+
+    def begin(self) -> None:
+        """Wait until none of the alerts is active: one that fires already would prove nothing."""
+        for alert in self._alerts.values():
+            deadline = time.monotonic() + alert.clear_seconds
+            while self._field.receiver.active(alert.wanted) and time.monotonic() < deadline:
+                time.sleep(0.5)
+            if self._field.receiver.active(alert.wanted):
+                self._problem(alert, "fires already, before its fault is on")
+        self._began = time.monotonic()
+
+    def fires(self, key: str) -> None:
+        """Wait for one of the alerts to arrive."""
+        alert = self._alerts[key]
+        told = self._field.receiver.wait(
+            alert.wanted, status="firing", since=self._began, seconds=alert.fire_seconds
+        )
+        if told is None:
+            self._problem(alert, f"did not arrive within {alert.fire_seconds:g} s")
+        else:
+            self._fired[key] = told.at
+
+    def broke(self, error: Exception) -> None:
+        """Note that the drill itself went wrong."""
+        for alert in self._alerts.values():
+            self._problem(alert, f"was not drilled to the end: {error!r}")
+
+    def end(self) -> None:
+        """Wait for those that fired to clear."""
+        off = time.monotonic()
+        for key, alert in self._alerts.items():
+            if key not in self._fired:
+                if key not in self._problems:
+                    self._problem(alert, "was not waited for")
+                self._note(key, cleared=None)
+                continue
+            told = self._field.receiver.wait(
+                alert.wanted, status="resolved", since=self._fired[key], seconds=alert.clear_seconds
+            )
+            if told is None:
+                self._problem(alert, f"did not clear within {alert.clear_seconds:g} s")
+            self._note(key, cleared=None if told is None else max(0.0, told.at - off))
+
+    def _note(self, key: str, *, cleared: float | None) -> None:
+        fired = self._fired.get(key)
+        self._field.outcomes[key] = Outcome(
+            alert=key,
+            fired=None if fired is None else fired - self._began,
+            cleared=cleared,
+            problem=self._problems.get(key),
+        )
+
+    def _problem(self, alert: Expected, what: str) -> None:
+        self._problems.setdefault(alert.key, f"{alert.key} {what}.\n{self._field.evidence(alert.name)}")
+
+
+Scene = Callable[[Field, Watch], None]
+
+
+@dataclass(frozen=True)
+class Drill:
+    """A scene and the alerts that it is to bring about."""
+
+    scene: Scene
+    alerts: tuple[Expected, ...]
+
+    @property
+    def fault(self) -> str:
+        """What is done, in words."""
+        return (self.scene.__doc__ or "").strip()
+
+
+def drill(*alerts: Expected) -> Callable[[Scene], Drill]:
+    """Make a function that switches a fault on and off a drill; its docstring says which fault."""
+    return lambda scene: Drill(scene, alerts)
+
+
+def run(field: Field, acts: Sequence[Sequence[Drill]], *, alongside: Drill) -> None:
+    """
+    Run the acts one after the other, the drills of an act side by side; clearing goes on meanwhile.
+
+    Args:
+        field: Where.
+        acts: What.
+        alongside: Begun with the first act, and waited for at the end.
+    """
+    clearing: list[threading.Thread] = []
+    long, long_watch = _begun(field, alongside)
+    for act in acts:
+        for thread, watch in [_begun(field, one) for one in act]:
+            thread.join()
+            clearing.append(threading.Thread(target=watch.end, name="clearing"))
+            clearing[-1].start()
+    long.join()
+    long_watch.end()
+    for thread in clearing:
+        thread.join()
+
+
+def _begun(field: Field, one: Drill) -> tuple[threading.Thread, Watch]:
+    watch = Watch(field, one.alerts)
+
+    def perform() -> None:
+        try:
+            watch.begin()
+            one.scene(field, watch)
+        except Exception as error:  # noqa: BLE001  told by the tests of its alerts; the other drills go on
+            watch.broke(error)
+
+    thread = threading.Thread(target=perform, name=one.scene.__name__)
+    thread.start()
+    return thread, watch
