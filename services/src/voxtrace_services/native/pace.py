@@ -40,7 +40,7 @@ _NUMBER: Final = re.compile(r"vector\((\d+(?:\.\d+)?)\)")
 _TOKEN: Final = re.compile(
     r"""
     (?P<quoted>"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|`[^`]*`|\#[^\n]*)
-    |\[\s*(?P<range>[^\]:]*?)\s*(?P<colon>:?)\s*(?P<step>[^\]]*?)\s*\]
+    |\[\s*(?P<range>[^\]:\s]+)\s*(?P<colon>:?)\s*(?P<step>[^\]\s]*)\s*\]
     |\boffset\s+(?P<sign>-?)\s*(?P<offset>\w+)
     """,
     re.VERBOSE,
