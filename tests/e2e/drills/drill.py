@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from e2e.drills.field import CLEAR_SECONDS, FIRE_SECONDS, Field, Outcome
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -68,6 +71,7 @@ class Watch:
             self._problem(alert, f"did not arrive within {alert.fire_seconds:g} s")
         else:
             self._fired[key] = told.at
+            _log.info("%s fired after %.1f s", key, told.at - self._began)
 
     def broke(self, error: Exception) -> None:
         """Note that the drill itself went wrong."""
@@ -98,6 +102,7 @@ class Watch:
             cleared=cleared,
             problem=self._problems.get(key),
         )
+        _log.info("%s", self._field.outcomes[key])
 
     def _problem(self, alert: Expected, what: str) -> None:
         self._problems.setdefault(alert.key, f"{alert.key} {what}.\n{self._field.evidence(alert.name)}")
@@ -131,7 +136,7 @@ def run(field: Field, acts: Sequence[Sequence[Drill]], *, alongside: Drill) -> N
     Args:
         field: Where.
         acts: What.
-        alongside: Begun with the first act, and waited for at the end.
+        alongside: Begun before the first act; at the end uploads go on until its alerts have cleared.
     """
     clearing: list[threading.Thread] = []
     long, long_watch = _begun(field, alongside)
@@ -141,7 +146,8 @@ def run(field: Field, acts: Sequence[Sequence[Drill]], *, alongside: Drill) -> N
             clearing.append(threading.Thread(target=watch.end, name="clearing"))
             clearing[-1].start()
     long.join()
-    long_watch.end()
+    with field.traffic(0.3):
+        long_watch.end()
     for thread in clearing:
         thread.join()
 

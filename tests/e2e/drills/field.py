@@ -18,10 +18,10 @@ from e2e.drills.receiver import Backend, Receiver
 from voxtrace_services.native.stack import Stack
 
 #: How much faster rules, and Alertmanager's groups, run than written.
-SCALE = 60
+SCALE = 40
 
-FIRE_SECONDS = 75.0
-CLEAR_SECONDS = 75.0
+FIRE_SECONDS = 90.0
+CLEAR_SECONDS = 120.0
 
 _RECORDED = re.compile(r"\b[a-z_]+:[a-z0-9_:]+\b")
 
@@ -44,7 +44,7 @@ class Field:
     receiver: Receiver
     backend: Backend
     speech: Path
-    noise: Path
+    overdriven: Path
     outcomes: dict[str, Outcome] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

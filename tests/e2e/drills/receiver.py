@@ -1,4 +1,4 @@
-"""What stands outside of the stack: a webhook that Alertmanager calls, and a back end of the user's that can refuse."""
+"""Outside of the stack: a webhook that Alertmanager calls, and a user's back end that can refuse."""
 
 from __future__ import annotations
 
