@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,14 @@ def _rules() -> set[str]:
 def test_every_alert_has_a_drill() -> None:
     """Each alert of the rules has exactly one drill, and each drill an alert that there is."""
     assert sorted(_rules()) == DRILLED
+
+
+def test_the_page_has_every_drill() -> None:
+    """docs/faults.md names each alert with its drill, and no other."""
+    page = (ROOT / "docs/faults.md").read_text(encoding="utf-8").partition("| alert | fault |")[2]
+    rows = [line.split("|")[1] for line in page.splitlines() if line.startswith("| ") and "---" not in line]
+    named = {re.sub(r" \((\w+)\)", r"/\1", name.strip()) for row in rows for name in row.split(",")}
+    assert sorted(named) == DRILLED
 
 
 @pytest.mark.parametrize("alert", DRILLED)

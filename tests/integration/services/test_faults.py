@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
 from integration.gateway.otlp import Receiver
 from integration.services.workers import RECORDINGS, Site, Worker, until
+from voxtrace_services.core.broker import Outgoing
 from voxtrace_services.core.faults import Board, Name, Wish
 from voxtrace_services.core.messages import SynthesizeRequest, TranscribeRequest, TranslateRequest
 
@@ -50,7 +52,7 @@ def _given(site: Site) -> None:
     site.store.write("job/said.json", TRANSLATION)
 
 
-def _struck(site: Site, service: str, name: Name, **wish: Any) -> Worker:
+def _struck(site: Site, service: str, name: Name, /, **wish: Any) -> Worker:
     """A worker that has a fault when its message comes; it has said so."""
     Board(site.store).switch_on(name, Wish.model_validate(wish))
     worker = site.start(service)
@@ -60,39 +62,40 @@ def _struck(site: Site, service: str, name: Name, **wish: Any) -> Worker:
     return worker
 
 
+def _again(message: Outgoing) -> Outgoing:
+    """The same of another job, of which nothing is done yet."""
+    return replace(
+        message, body=message.body.replace(b'"job_id":"job"', b'"job_id":"next"'), correlation_id="next"
+    )
+
+
 def _stopped(worker: Worker) -> None:
     worker.send(signal.SIGTERM)
     assert worker.wait() == 0
 
 
-@pytest.mark.parametrize("service", SENT)
-def test_a_failing_engine_fails_in_its_span(site: Site, receiver: Receiver, service: str) -> None:
-    """The engine's own span ends in an error, the attempts are used up, and the job fails."""
-    worker = _struck(site, service, "failing-engine")
-    event = site.event()
-    assert (event["outcome"], event["reason"]) == ("failed", "attempts_exhausted")
-    _stopped(worker)
-    engine = _spans(receiver, ENGINES[service])
-    assert [span.status.code for span in engine] == [Status.STATUS_CODE_ERROR] * 2
-    process = _spans(receiver, "process speech:")
-    assert [_faults(span) for span in process] == [["failing-engine"]] * 2
-    # Each engine's span is inside its attempt's.
-    assert {span.trace_id for span in engine} == {span.trace_id for span in process}
-
-
 @pytest.mark.parametrize(
     ("service", "following"), [("asr", "translate"), ("translation", "synthesize"), ("synthesis", "events")]
 )
-def test_a_slow_engine_is_slow_in_its_span(
+def test_an_engine_is_struck_in_its_span(
     site: Site, receiver: Receiver, service: str, following: str
 ) -> None:
-    """The engine's own span is as long as was wished for, without an error, and the job goes on."""
-    worker = _struck(site, service, "slow-engine", seconds=2)
+    """A slow engine's own span is as long as was wished for; each of a failing one ends in an error."""
+    board, worker = Board(site.store), _struck(site, service, "slow-engine", seconds=2)
     site.take(following)
+    board.switch_off()
+    board.switch_on("failing-engine", Wish())
+    until(lambda: [fault["name"] for fault in worker.health()["faults"]] == ["failing-engine"])
+    site.send(_again(SENT[service]))
+    event = site.event()
+    assert (event["outcome"], event["reason"]) == ("failed", "attempts_exhausted")
     _stopped(worker)
-    (engine,) = _spans(receiver, ENGINES[service])
-    assert engine.end_time_unix_nano - engine.start_time_unix_nano >= 2e9
-    assert engine.status.code == Status.STATUS_CODE_UNSET
+    slow, *failed = _spans(receiver, ENGINES[service])
+    assert slow.end_time_unix_nano - slow.start_time_unix_nano >= 2e9
+    assert slow.status.code == Status.STATUS_CODE_UNSET
+    assert [span.status.code for span in failed] == [Status.STATUS_CODE_ERROR] * 2
+    process = _spans(receiver, "process speech:")
+    assert [_faults(span) for span in process] == [["slow-engine"], ["failing-engine"], ["failing-engine"]]
 
 
 def test_broken_audio_is_refused(site: Site, receiver: Receiver) -> None:
@@ -124,7 +127,7 @@ def test_a_returned_message_is_delivered_again(site: Site, receiver: Receiver) -
     assert len(_spans(receiver, "process speech:transcribe")) == 5
 
 
-def test_a_stopped_consumer_comes_back(site: Site, receiver: Receiver) -> None:  # noqa: ARG001  for its environment
+def test_a_stopped_consumer_comes_back(site: Site, receiver: Receiver) -> None:
     """A worker that is well takes nothing while the fault is on, then what has waited."""
     worker = site.start("translation")
     Board(site.store).switch_on("stopped-consumer", Wish())

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 
 from voxtrace_services.core.artifacts import ArtifactStore
@@ -76,6 +79,12 @@ def test_a_report_says_the_numbers_that_matter(board: Board) -> None:
     """What a fault does not heed is not told of it."""
     told = board.switch_on("full-disk", Wish(service="asr", seconds=9)).told()
     assert {*told} == {"name", "service", "share", "until"}
+
+
+def test_the_page_has_every_fault() -> None:
+    """docs/faults.md has a row for each fault, and none for another."""
+    page = (Path(__file__).resolve().parents[5] / "docs/faults.md").read_text(encoding="utf-8")
+    assert re.findall(r"^\| `([a-z-]+)` \|", page, re.MULTILINE) == list(CATALOGUE)
 
 
 def test_each_number_is_heeded_by_some_fault() -> None:
