@@ -24,6 +24,7 @@ _QUEUE = 'rabbitmq_detailed_queue_messages{{queue="{}"}}'
     # Held back while the fast one fires. It looks back on six hours, and more: it ends when what was slow is
     # less than 5 % of all that was sent since.
     expected("SloBudgetBurnsSlowly", slo="upload-latency", fire=180, clear=500),
+    long=True,
 )
 def budget(field: Field, watch: Watch) -> None:
     """`slow-disk` at the gateway, for a part of the uploads."""
@@ -82,7 +83,7 @@ def backend(field: Field, watch: Watch) -> None:
 @drill(expected("RealTimeFactorHigh", service="asr"), expected("QueueGrowing", queue=TRANSCRIBE))
 def slow(field: Field, watch: Watch) -> None:
     """`slow-engine` in the asr, slower than the recordings last and than they arrive."""
-    with field.fault("slow-engine", service="asr", seconds=1.5), field.traffic(0.3):
+    with field.fault("slow-engine", service="asr", seconds=1.5), field.traffic(0.4):
         watch.fires("RealTimeFactorHigh")
         watch.fires("QueueGrowing")
 
@@ -121,6 +122,7 @@ def returned(field: Field, watch: Watch) -> None:
     expected("QueueWithoutConsumers", queue=SYNTHESIZE),
     expected("JobOver30Minutes"),
     expected("QueueWaitHigh", queue=SYNTHESIZE, fire=120),
+    long=True,
 )
 def stopped(field: Field, watch: Watch) -> None:
     """`stopped-consumer` in the synthesis: messages wait for a minute and more, and then are taken."""
@@ -230,16 +232,13 @@ def _take(channel: pika.adapters.blocking_connection.BlockingChannel) -> tuple[p
 
 #: Side by side goes what does not disturb each other, and is not held back by another's alert.
 ACTS: tuple[tuple[Drill, ...], ...] = (
-    (memory, model, backend),
-    (slow,),
-    (cold, failing),
-    (overdriven, returned),
-    (stopped, stuck),
+    (budget, memory, model, backend, returned),
+    (slow, failing),
+    (stopped, cold, overdriven),
+    (stuck,),
     (lost,),
     (gone, busy),
     (broker,),
     (collector,),
 )
-#: Takes as long as the others together.
-LONG: Drill = budget
-DRILLS: tuple[Drill, ...] = (LONG, *(one for act in ACTS for one in act))
+DRILLS: tuple[Drill, ...] = tuple(one for act in ACTS for one in act)

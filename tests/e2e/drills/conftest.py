@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from e2e.drills.acts import ACTS, LONG
+from e2e.drills.acts import ACTS
 from e2e.drills.drill import run
 from e2e.drills.field import SCALE, Field
 from e2e.drills.receiver import Backend, Receiver
@@ -33,6 +33,17 @@ currency = "EUR"
 operation = "translate"
 request = 0.01
 """
+
+
+#: All drills happen in the set-up of whichever test comes first.
+_TIMEOUT_SECONDS = 1500
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give the tests of this folder the time that the drills take."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.timeout(_TIMEOUT_SECONDS))
 
 
 @pytest.fixture(scope="session", name="field")
@@ -61,7 +72,7 @@ def _field(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Field]:
                 "synthesis": {
                     **service,
                     "VOXTRACE_SYNTHESIS_ENGINE": "null",
-                    "VOXTRACE_NULL_ENGINE_SECONDS": "0.3",
+                    "VOXTRACE_NULL_ENGINE_SECONDS": "0.2",
                 },
                 "prometheus": pace,
                 "alertmanager": {**pace, "VOXTRACE_ALERT_WEBHOOK_URL": receiver.url},
@@ -92,7 +103,7 @@ def _drilled(field: Field) -> Iterator[Field]:
     with closing(field):
         field.uploads(8)
         assert field.until('sum(speech_jobs{speech_job_state="completed"}) >= 8')
-        run(field, ACTS, alongside=LONG)
+        run(field, ACTS)
         yield field
 
 

@@ -117,6 +117,8 @@ class Drill:
 
     scene: Scene
     alerts: tuple[Expected, ...]
+    #: Whether the next act begins before it is over.
+    long: bool = False
 
     @property
     def fault(self) -> str:
@@ -124,44 +126,43 @@ class Drill:
         return (self.scene.__doc__ or "").strip()
 
 
-def drill(*alerts: Expected) -> Callable[[Scene], Drill]:
+def drill(*alerts: Expected, long: bool = False) -> Callable[[Scene], Drill]:
     """Make a function that switches a fault on and off a drill; its docstring says which fault."""
-    return lambda scene: Drill(scene, alerts)
+    return lambda scene: Drill(scene, alerts, long=long)
 
 
-def run(field: Field, acts: Sequence[Sequence[Drill]], *, alongside: Drill) -> None:
-    """
-    Run the acts one after the other, the drills of an act side by side; clearing goes on meanwhile.
-
-    Args:
-        field: Where.
-        acts: What.
-        alongside: Begun before the first act; at the end uploads go on until its alerts have cleared.
-    """
-    clearing: list[threading.Thread] = []
-    long, long_watch = _begun(field, alongside)
+def run(field: Field, acts: Sequence[Sequence[Drill]]) -> None:
+    """Run the acts one after the other, the drills of an act side by side; clearing goes on meanwhile."""
+    begun: list[_Performance] = []
     for act in acts:
-        for thread, watch in [_begun(field, one) for one in act]:
-            thread.join()
-            clearing.append(threading.Thread(target=watch.end, name="clearing"))
-            clearing[-1].start()
-    long.join()
+        performances = [_Performance(field, one) for one in act]
+        for performance in performances:
+            if not performance.drill.long:
+                performance.played.wait()
+        begun += performances
+    # What looks back on a share of all that was sent ends when enough was sent since.
     with field.traffic(0.3):
-        long_watch.end()
-    for thread in clearing:
-        thread.join()
+        for performance in begun:
+            performance.thread.join()
 
 
-def _begun(field: Field, one: Drill) -> tuple[threading.Thread, Watch]:
-    watch = Watch(field, one.alerts)
+class _Performance:
+    """A drill in a thread of its own, from its beginning until its alerts have cleared."""
 
-    def perform() -> None:
+    def __init__(self, field: Field, drill: Drill) -> None:
+        self.drill = drill
+        self.played = threading.Event()
+        self._field = field
+        self.thread = threading.Thread(target=self._run, name=drill.scene.__name__, daemon=True)
+        self.thread.start()
+
+    def _run(self) -> None:
+        watch = Watch(self._field, self.drill.alerts)
         try:
             watch.begin()
-            one.scene(field, watch)
+            self.drill.scene(self._field, watch)
         except Exception as error:  # noqa: BLE001  told by the tests of its alerts; the other drills go on
             watch.broke(error)
-
-    thread = threading.Thread(target=perform, name=one.scene.__name__)
-    thread.start()
-    return thread, watch
+        finally:
+            self.played.set()
+        watch.end()
