@@ -14,6 +14,7 @@ import yaml
 
 from rules.promql import selected
 from rules.test_compat import promtool
+from voxtrace_services.cli.app import app
 from voxtrace_services.core.topology import DEAD, WORK_QUEUES
 from voxtrace_services.native.layout import root
 from voxtrace_services.native.pace import PATIENCE, Pace
@@ -44,11 +45,14 @@ FOREIGN = {
     "traces_span_metrics_duration_seconds_bucket": {"span_name", "le"},
     "otel_sdk_processor_span_processed_total": {"error_type"},
     "otel_sdk_processor_log_processed_total": {"error_type"},
+    "otel_sdk_processor_span_queue_size": set(),
     "otel_sdk_exporter_span_exported_total": {"error_type"},
     "otel_sdk_exporter_log_exported_total": {"error_type"},
     "otelcol_process_uptime": set(),
     "otelcol_exporter_queue_size": set(),
     "otelcol_exporter_queue_capacity": set(),
+    "otelcol_receiver_refused_spans": set(),
+    "otelcol_exporter_sent_spans": set(),
     "otelcol_exporter_enqueue_failed_spans": set(),
     "otelcol_exporter_enqueue_failed_metric_points": set(),
     "otelcol_exporter_enqueue_failed_log_records": set(),
@@ -59,6 +63,7 @@ FOREIGN = {
     "rabbitmq_detailed_queue_messages": {"queue"},
     "rabbitmq_detailed_queue_messages_ready": {"queue"},
     "rabbitmq_detailed_queue_consumers": {"queue"},
+    "rabbitmq_connections_opened_total": set(),
     "rabbitmq_global_messages_redelivered_total": set(),
     "rabbitmq_global_messages_delivered_total": set(),
 }
@@ -142,6 +147,14 @@ def test_each_alert_has_a_runbook(name: str) -> None:
     assert re.findall(r"^## (.+)$", text, flags=re.MULTILINE) == SECTIONS
     look = text.partition("## How to look\n")[2].partition("\n## ")[0]
     assert re.search(r"^    \S", look, flags=re.MULTILINE), "a query or a command, indented"
+
+
+def test_runbooks_name_commands_that_there_are() -> None:
+    """Each `voxtrace` command of a runbook is one of the command line's."""
+    text = "\n".join(path.read_text(encoding="utf-8") for path in RUNBOOKS.glob("*.md"))
+    named = set(re.findall(r"^    voxtrace (\w+)", text, flags=re.MULTILINE))
+    assert named
+    assert named <= {one.name or one.callback.__name__ for one in app.registered_commands if one.callback}
 
 
 def test_no_runbook_is_left_over() -> None:

@@ -21,6 +21,7 @@ REFERENCES = {
     Variant.TRACING: Variant.UPSTREAM,
     Variant.ALL_SIGNALS: Variant.UPSTREAM,
     Variant.UNSAMPLED: Variant.UPSTREAM_UNSAMPLED,
+    Variant.FLOOR_UNSAMPLED: Variant.UPSTREAM_UNSAMPLED,
 }
 """Which upstream a bar speaks of: the one that does the like, so unsampled beside unsampled."""
 

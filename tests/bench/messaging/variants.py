@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import TYPE_CHECKING
 
 import floor
 from opentelemetry.instrumentation.pika import PikaInstrumentor as Upstream
@@ -14,9 +13,6 @@ from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON, ParentBased
 
 from voxtrace.messaging import PikaInstrumentor as Ours
 
-if TYPE_CHECKING:
-    from opentelemetry.sdk.trace.sampling import Sampler
-
 
 class Variant(StrEnum):
     """Who traces pika, and how much of it."""
@@ -25,10 +21,15 @@ class Variant(StrEnum):
     UPSTREAM = "upstream"
     UPSTREAM_UNSAMPLED = "upstream-unsampled"
     FLOOR = "floor"
+    FLOOR_MEASURED = "floor-measured"
+    FLOOR_UNSAMPLED = "floor-unsampled"
     TRACING = "tracing"
     WITHOUT_WAITS = "without-wait-spans"
     ALL_SIGNALS = "all-signals"
     UNSAMPLED = "unsampled"
+
+
+NOT_SAMPLED = {Variant.UPSTREAM_UNSAMPLED, Variant.FLOOR_UNSAMPLED, Variant.UNSAMPLED}
 
 
 def switch_on(variant: Variant) -> None:
@@ -41,24 +42,26 @@ def switch_on(variant: Variant) -> None:
     match variant:
         case Variant.NONE:
             pass
-        case Variant.UPSTREAM:
-            Upstream().instrument(tracer_provider=_tracer_provider(ALWAYS_ON))
-        case Variant.UPSTREAM_UNSAMPLED:
-            Upstream().instrument(tracer_provider=_tracer_provider(ALWAYS_OFF))
-        case Variant.FLOOR:
-            floor.instrument(_tracer_provider(ALWAYS_ON))
-        case Variant.TRACING:
-            Ours().instrument(tracer_provider=_tracer_provider(ALWAYS_ON))
+        case Variant.UPSTREAM | Variant.UPSTREAM_UNSAMPLED:
+            Upstream().instrument(tracer_provider=_tracer_provider(variant))
+        case Variant.FLOOR | Variant.FLOOR_UNSAMPLED:
+            floor.instrument(_tracer_provider(variant))
+        case Variant.FLOOR_MEASURED:
+            floor.instrument(_tracer_provider(variant), _meter_provider())
+        case Variant.TRACING | Variant.UNSAMPLED:
+            Ours().instrument(tracer_provider=_tracer_provider(variant))
         case Variant.WITHOUT_WAITS:
-            Ours().instrument(tracer_provider=_tracer_provider(ALWAYS_ON), wait_spans=False)
+            Ours().instrument(tracer_provider=_tracer_provider(variant), wait_spans=False)
         case Variant.ALL_SIGNALS:
-            meter_provider = MeterProvider([InMemoryMetricReader()], shutdown_on_exit=False)
-            Ours().instrument(tracer_provider=_tracer_provider(ALWAYS_ON), meter_provider=meter_provider)
-        case Variant.UNSAMPLED:
-            Ours().instrument(tracer_provider=_tracer_provider(ALWAYS_OFF))
+            Ours().instrument(tracer_provider=_tracer_provider(variant), meter_provider=_meter_provider())
 
 
-def _tracer_provider(root: Sampler) -> TracerProvider:
+def _tracer_provider(variant: Variant) -> TracerProvider:
+    root = ALWAYS_OFF if variant in NOT_SAMPLED else ALWAYS_ON
     provider = TracerProvider(sampler=ParentBased(root), shutdown_on_exit=False)
     provider.add_span_processor(SpanProcessor())
     return provider
+
+
+def _meter_provider() -> MeterProvider:
+    return MeterProvider([InMemoryMetricReader()], shutdown_on_exit=False)

@@ -28,6 +28,8 @@ def test_the_messaging_benchmark_compares_every_variant_with_upstream(rabbitmq: 
         "upstream": spread,
         "upstream-unsampled": spread,
         "floor": spread,
+        "floor-measured": spread,
+        "floor-unsampled": spread,
         "tracing": spread,
         "without-wait-spans": spread,
         "all-signals": spread,
@@ -39,6 +41,7 @@ def test_the_messaging_benchmark_compares_every_variant_with_upstream(rabbitmq: 
         "tracing": "upstream",
         "all-signals": "upstream",
         "unsampled": "upstream-unsampled",
+        "floor-unsampled": "upstream-unsampled",
     }
     measured = {"upstream", "upstream-unsampled", *bars}
     growth = document["growth"]

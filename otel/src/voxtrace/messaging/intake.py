@@ -106,7 +106,10 @@ def begin(
     try:
         if not auto_ack:
             ledger.open(transport(channel), method.delivery_tag, delivery)
-        _note(delivery, method, properties, headers, redelivered=redelivered, arrived=arrived)
+        # A message that continues no trace has none but the one that starts here.
+        continued = creation is not None and correlation == "parent"
+        waiting = parent if continued else delivery.spanned
+        _note(delivery, method, properties, headers, waiting, redelivered=redelivered, arrived=arrived)
     except Exception as error:  # noqa: BLE001 - as `guarded` does
         report("note a delivered message", error)
     return delivery
@@ -117,6 +120,7 @@ def _note(
     method: Any,
     properties: Any,
     headers: Mapping[Any, Any],
+    waiting: Context,
     *,
     redelivered: bool,
     arrived: int | None,
@@ -134,7 +138,7 @@ def _note(
     # A redelivered message was in a consumer's hands since; when it came back only the broker knows.
     waited = None if redelivered else wait.measure(headers, delivery.started, arrived)
     if waited is not None:
-        _report(waited, delivery, properties)
+        _report(waited, delivery, properties, waiting)
 
 
 def _describe_formerly(former: Former, delivery: Delivery, method: Any, properties: Any) -> None:
@@ -145,13 +149,10 @@ def _describe_formerly(former: Former, delivery: Delivery, method: Any, properti
         former.processed(route.measured, delivery.spanned)
 
 
-def _report(waited: wait.Wait, delivery: Delivery, properties: Any) -> None:
+def _report(waited: wait.Wait, delivery: Delivery, properties: Any, waiting: Context) -> None:
     telemetry, route = delivery.telemetry, delivery.route
     if delivery.recorded and telemetry.configuration.wait_spans:
-        # A message that continues no trace has none but the one that starts here.
-        continued = trace.get_current_span(delivery.parent) is not trace.INVALID_SPAN
-        parent = delivery.parent if continued else delivery.spanned
-        wait.report(telemetry, waited, route, parent, message_id=getattr(properties, "message_id", None))
+        wait.report(telemetry, waited, route, waiting, message_id=getattr(properties, "message_id", None))
     else:
         wait.record_alone(telemetry, waited, route, delivery.spanned)
 
@@ -160,8 +161,7 @@ def _links(creation: SpanContext | None, current: Context, correlation: Correlat
     links = []
     if creation is not None:
         links.append(Link(creation, _STRANGER if correlation == "untrusted" else None))
-    ambient = trace.get_current_span(current)
     # A thread keeps the context it was started in; a span that is over is no circumstance of this delivery.
-    if ambient.is_recording():
+    if current and (ambient := trace.get_current_span(current)).is_recording():
         links.append(Link(ambient.get_span_context()))
     return links

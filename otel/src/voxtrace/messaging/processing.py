@@ -26,8 +26,7 @@ class Processing:
     signal's handler or the collector may come in between two lines of the very thread that holds the lock.
 
     Attributes:
-        parent: What the span was started in.
-        spanned: The same with the span.
+        spanned: What the span was started in, with the span.
         ambient: What was current before, without anything of a message's.
         recorded: Whether the span is kept, which it does not say itself once it is over.
         respond: Called once before the span ends.
@@ -42,7 +41,6 @@ class Processing:
         "_lock",
         "_unsettled",
         "ambient",
-        "parent",
         "recorded",
         "respond",
         "route",
@@ -68,7 +66,6 @@ class Processing:
         self.span = span
         self.route = route
         self.started = started
-        self.parent = parent
         self.ambient = ambient
         self.spanned = trace.set_span_in_context(span, parent)
         self.recorded = span.is_recording()

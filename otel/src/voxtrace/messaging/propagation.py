@@ -117,7 +117,8 @@ def _budget(headers: Mapping[Any, Any]) -> int:
 
 
 def _without_span(current: Context) -> Context:
-    if trace.get_current_span(current) is trace.INVALID_SPAN:
+    # Most often nothing at all is current where messages are taken.
+    if not current or trace.get_current_span(current) is trace.INVALID_SPAN:
         return current
     return trace.set_span_in_context(trace.INVALID_SPAN, current)
 

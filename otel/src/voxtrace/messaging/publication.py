@@ -136,7 +136,7 @@ def begin(
         if selection.excludes and selection.excludes_publish(exchange, routing_key):
             return None
         headers = headers_of(properties)
-        if headers:
+        if names.HEADER_EXCEPTION_TYPE in headers:
             Delivery.note_failure(current, headers)
         route = telemetry.routes.published(channel, exchange, routing_key)
         copied = _copy(properties)
@@ -225,7 +225,7 @@ def _copy(properties: Any) -> Any:
         return copy.copy(properties)
     # The same for what is known to be a plain object, in a fifth of the time.
     copied = cls.__new__(cls)
-    vars(copied).update(vars(properties))
+    copied.__dict__.update(properties.__dict__)
     return copied
 
 

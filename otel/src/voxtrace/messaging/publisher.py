@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Callable
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from opentelemetry import context
 
@@ -15,6 +15,8 @@ from voxtrace.messaging.telemetry import Telemetry
 Method = Callable[..., Any]
 
 _BLOCKING: Final = "pika.adapters.blocking_connection"
+_ARGUMENTS: Final = ("exchange", "routing_key", "body", "properties", "mandatory")
+_PROPERTIES: Final = _ARGUMENTS.index("properties")
 
 
 def publishing(telemetry: Telemetry, confirms: Confirms, *, deferring: bool) -> Callable[[Method], Method]:
@@ -33,7 +35,7 @@ def publishing(telemetry: Telemetry, confirms: Confirms, *, deferring: bool) -> 
                 if deferring:
                     # The other thread does not know that this one is suppressed.
                     with guarded("leave a publish alone"):
-                        args = _put(Publication.unmarked(given.properties), args, kwargs)
+                        args = _put(Publication.unmarked(given[_PROPERTIES]), args, kwargs)
                 return original(channel, *args, **kwargs)
             begun.mark(deferred=deferring)
             if deferring:
@@ -66,12 +68,13 @@ def sending(telemetry: Telemetry, confirms: Confirms) -> Callable[[Method], Meth
     def wrap(original: Method) -> Method:
         def basic_publish(channel: Any, *args: Any, **kwargs: Any) -> Any:
             given = _given(args, kwargs)
-            above = Publication.taken_from(given.properties)
+            *_, properties, mandatory = given
+            above = Publication.taken_from(properties)
             if above is None:
                 begun = _begin(telemetry, channel, given)
             else:
                 begun = confirms.take_over(channel, above) if above else None
-            numbered = confirms.number(channel, begun, returnable=bool(given.mandatory))
+            numbered = confirms.number(channel, begun, returnable=bool(mandatory))
             if begun is None:
                 if numbered is None:
                     return original(channel, *args, **kwargs)
@@ -96,28 +99,9 @@ def sending(telemetry: Telemetry, confirms: Confirms) -> Callable[[Method], Meth
     return wrap
 
 
-class _Given(NamedTuple):
-    """What a publish was called with, by position or name; it is passed on as it came."""
-
-    exchange: Any
-    routing_key: Any
-    body: Any
-    properties: Any
-    mandatory: Any
-
-
-_PROPERTIES: Final = _Given._fields.index("properties")
-
-
-def _given(args: tuple[Any, ...], kwargs: dict[str, Any]) -> _Given:
-    number, named = len(args), kwargs.get
-    return _Given(
-        args[0] if number > 0 else named("exchange"),
-        args[1] if number > 1 else named("routing_key"),
-        args[2] if number > 2 else named("body"),  # noqa: PLR2004 - its place, and the next ones'
-        args[3] if number > 3 else named("properties"),  # noqa: PLR2004
-        args[4] if number > 4 else named("mandatory"),  # noqa: PLR2004
-    )
+def _given(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:
+    """What a publish was called with, in the order of `_ARGUMENTS`; it is passed on as it came."""
+    return (*args[: len(_ARGUMENTS)], *map(kwargs.get, _ARGUMENTS[len(args) :]))
 
 
 def _put(properties: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:
@@ -128,7 +112,9 @@ def _put(properties: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tupl
     return args
 
 
-def _begin(telemetry: Telemetry, channel: Any, given: _Given, *, marking: bool = False) -> Publication | None:
+def _begin(
+    telemetry: Telemetry, channel: Any, given: tuple[Any, ...], *, marking: bool = False
+) -> Publication | None:
     exchange, routing_key, body, properties, mandatory = given
     begun = begin(telemetry, channel, exchange, routing_key, properties, marking=marking)
     hook = telemetry.configuration.publish_hook
