@@ -13,8 +13,10 @@ import pytest
 
 from e2e.drills.acts import ACTS
 from e2e.drills.drill import run
-from e2e.drills.field import SCALE, Field
+from e2e.drills.field import BUDGET_SCALE, SCALE, Field, Watcher
 from e2e.drills.receiver import Backend, Receiver
+from voxtrace_services.native import alertmanager, prometheus
+from voxtrace_services.native.group import Group
 from voxtrace_services.native.pace import VARIABLE
 from voxtrace_services.native.ports import Ports
 from voxtrace_services.native.process import Process
@@ -60,7 +62,7 @@ def _field(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Field]:
         # An outage of the Collector is over soon here: what is not sent is lost sooner.
         "OTEL_EXPORTER_OTLP_TIMEOUT": "3",
     }
-    with closing(Receiver()) as receiver, closing(Backend()) as backend:
+    with closing(Receiver()) as receiver, closing(Receiver()) as budgets, closing(Backend()) as backend:
         stack = Stack(
             folder,
             ports=Ports.free(),
@@ -87,10 +89,12 @@ def _field(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Field]:
         server.command = replace(
             server.command, environment={**server.command.environment, _ERLANG: _EVERY_SECOND}
         )
-        with stack, _second_asr(stack):
+        with stack, _second_asr(stack), _watcher_of_budgets(stack, budgets) as watcher:
+            assert stack.prometheus_url is not None
             yield Field(
                 stack=stack,
-                receiver=receiver,
+                watcher_of_alerts=Watcher(url=stack.prometheus_url, receiver=receiver),
+                watcher_of_budgets=watcher,
                 backend=backend,
                 speech=_clip(folder / "speech.wav"),
                 overdriven=_clip(folder / "overdriven.wav", "-af", "volume=40dB"),
@@ -140,3 +144,22 @@ def _second_asr(stack: Stack) -> Iterator[None]:
         yield
     finally:
         process.stop()
+
+
+@contextmanager
+def _watcher_of_budgets(stack: Stack, receiver: Receiver) -> Iterator[Watcher]:
+    """One more Prometheus and Alertmanager, with the same rules at a pace that makes hours seconds."""
+    folder = stack.data_dir / "budgets"
+    free = Ports.free()
+    ports = replace(stack.ports, prometheus=free.prometheus, alertmanager=free.alertmanager)
+    pace = {VARIABLE: str(BUDGET_SCALE)}
+    commands = [
+        prometheus.command(folder / "prometheus", ports=ports, environment=pace),
+        alertmanager.command(
+            folder / "alertmanager",
+            ports=ports,
+            environment={**pace, "VOXTRACE_ALERT_WEBHOOK_URL": receiver.url},
+        ),
+    ]
+    with Group(lambda: [[Process(one, log=stack.logs / f"budgets-{one.name}.log") for one in commands]]):
+        yield Watcher(url=f"http://127.0.0.1:{ports.prometheus}", receiver=receiver)

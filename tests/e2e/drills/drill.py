@@ -21,6 +21,8 @@ class Expected:
     labels: tuple[tuple[str, str], ...] = ()
     fire_seconds: float = FIRE_SECONDS
     clear_seconds: float = CLEAR_SECONDS
+    #: Whether its windows are those of error budgets, which take days: told by the Prometheus for these.
+    budget: bool = False
 
     @property
     def key(self) -> str:
@@ -34,11 +36,9 @@ class Expected:
         return {"alertname": self.name, **dict(self.labels)}
 
 
-def expected(
-    name: str, *, fire: float = FIRE_SECONDS, clear: float = CLEAR_SECONDS, **labels: str
-) -> Expected:
+def expected(name: str, *, fire: float = FIRE_SECONDS, budget: bool = False, **labels: str) -> Expected:
     """An alert to expect."""
-    return Expected(name, tuple(sorted(labels.items())), fire, clear)
+    return Expected(name, tuple(sorted(labels.items())), fire, budget=budget)
 
 
 class Watch:
@@ -55,16 +55,17 @@ class Watch:
         """Wait until none of the alerts is active: one that fires already would prove nothing."""
         for alert in self._alerts.values():
             deadline = time.monotonic() + alert.clear_seconds
-            while self._field.receiver.active(alert.wanted) and time.monotonic() < deadline:
+            receiver = self._field.watcher(budget=alert.budget).receiver
+            while receiver.active(alert.wanted) and time.monotonic() < deadline:
                 time.sleep(0.5)
-            if self._field.receiver.active(alert.wanted):
+            if receiver.active(alert.wanted):
                 self._problem(alert, "fires already, before its fault is on")
         self._began = time.monotonic()
 
     def fires(self, key: str) -> None:
         """Wait for one of the alerts to arrive."""
         alert = self._alerts[key]
-        told = self._field.receiver.wait(
+        told = self._field.watcher(budget=alert.budget).receiver.wait(
             alert.wanted, status="firing", since=self._began, seconds=alert.fire_seconds
         )
         if told is None:
@@ -87,7 +88,7 @@ class Watch:
                     self._problem(alert, "was not waited for")
                 self._note(key, cleared=None)
                 continue
-            told = self._field.receiver.wait(
+            told = self._field.watcher(budget=alert.budget).receiver.wait(
                 alert.wanted, status="resolved", since=self._fired[key], seconds=alert.clear_seconds
             )
             if told is None:
@@ -105,7 +106,8 @@ class Watch:
         _log.info("%s", self._field.outcomes[key])
 
     def _problem(self, alert: Expected, what: str) -> None:
-        self._problems.setdefault(alert.key, f"{alert.key} {what}.\n{self._field.evidence(alert.name)}")
+        evidence = self._field.watcher(budget=alert.budget).evidence(alert.name)
+        self._problems.setdefault(alert.key, f"{alert.key} {what}.\n{evidence}")
 
 
 Scene = Callable[[Field, Watch], None]
@@ -140,10 +142,8 @@ def run(field: Field, acts: Sequence[Sequence[Drill]]) -> None:
             if not performance.drill.long:
                 performance.played.wait()
         begun += performances
-    # What looks back on a share of all that was sent ends when enough was sent since.
-    with field.traffic(0.3):
-        for performance in begun:
-            performance.thread.join()
+    for performance in begun:
+        performance.thread.join()
 
 
 class _Performance:

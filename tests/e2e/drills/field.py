@@ -19,6 +19,8 @@ from voxtrace_services.native.stack import Stack
 
 #: How much faster rules, and Alertmanager's groups, run than written.
 SCALE = 40
+#: The same for error budgets, which look back on days.
+BUDGET_SCALE = 240
 
 FIRE_SECONDS = 90.0
 CLEAR_SECONDS = 120.0
@@ -36,12 +38,57 @@ class Outcome:
     problem: str | None
 
 
-@dataclass
+@dataclass(frozen=True, kw_only=True)
+class Watcher:
+    """A Prometheus, and who is told of its alerts."""
+
+    url: str
+    receiver: Receiver
+
+    def query(self, expression: str) -> list[dict[str, Any]]:
+        """What Prometheus answers."""
+        answer = httpx.get(
+            f"{self.url}/api/v1/query", params={"query": expression}, timeout=30, trust_env=False
+        )
+        answer.raise_for_status()
+        result: list[dict[str, Any]] = answer.json()["data"]["result"]
+        return result
+
+    def until(self, expression: str, *, seconds: float = 60) -> bool:
+        """Wait until an expression gives something."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            with suppress(httpx.HTTPError):
+                if self.query(expression):
+                    return True
+            time.sleep(0.5)
+        return False
+
+    def evidence(self, alert: str) -> str:
+        """What Prometheus says of an alert's rules, and of what they read."""
+        try:
+            answer = httpx.get(f"{self.url}/api/v1/rules", timeout=30, trust_env=False).json()
+            rules = [
+                rule for group in answer["data"]["groups"] for rule in group["rules"] if rule["name"] == alert
+            ]
+            lines = []
+            for rule in rules:
+                lines.append(f"{alert} is {rule['state']}; for {rule['duration']:g} s: {rule['query']}")
+                lines += [f"  {one['labels']}: {one['state']} at {one['value']}" for one in rule["alerts"]]
+                for name in sorted(set(_RECORDED.findall(rule["query"]))):
+                    lines += [f"  {_shown(one)}" for one in self.query(name)[:8]] or [f"  {name}: nothing"]
+            return "\n".join(lines)
+        except (httpx.HTTPError, KeyError, ValueError) as error:
+            return f"Prometheus does not say: {error!r}"
+
+
+@dataclass(kw_only=True)
 class Field:
     """The stack and everything around it that a drill may touch."""
 
     stack: Stack
-    receiver: Receiver
+    watcher_of_alerts: Watcher
+    watcher_of_budgets: Watcher
     backend: Backend
     speech: Path
     overdriven: Path
@@ -49,13 +96,13 @@ class Field:
 
     def __post_init__(self) -> None:
         self._pool = ThreadPoolExecutor(16, thread_name_prefix="upload")
-        self._uploading = threading.Event()
+        self.query = self.watcher_of_alerts.query
+        self.until = self.watcher_of_alerts.until
 
     @property
     def prometheus_url(self) -> str:
         """Prometheus' base address."""
-        assert self.stack.prometheus_url is not None
-        return self.stack.prometheus_url
+        return self.watcher_of_alerts.url
 
     @property
     def jaeger_url(self) -> str:
@@ -63,7 +110,9 @@ class Field:
         assert self.stack.jaeger_url is not None
         return self.stack.jaeger_url
 
-    # -- what is done to the stack
+    def watcher(self, *, budget: bool) -> Watcher:
+        """Who is asked of an alert."""
+        return self.watcher_of_budgets if budget else self.watcher_of_alerts
 
     def upload(self, clip: Path | None = None) -> str | None:
         """Send one recording; its id, or None where it is refused."""
@@ -114,44 +163,6 @@ class Field:
     def close(self) -> None:
         """Send nothing more."""
         self._pool.shutdown(cancel_futures=True)
-
-    # -- what is seen
-
-    def query(self, expression: str) -> list[dict[str, Any]]:
-        """What Prometheus answers."""
-        answer = httpx.get(
-            f"{self.prometheus_url}/api/v1/query", params={"query": expression}, timeout=30, trust_env=False
-        )
-        answer.raise_for_status()
-        result: list[dict[str, Any]] = answer.json()["data"]["result"]
-        return result
-
-    def until(self, expression: str, *, seconds: float = 60) -> bool:
-        """Wait until an expression gives something."""
-        deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline:
-            with suppress(httpx.HTTPError):
-                if self.query(expression):
-                    return True
-            time.sleep(0.5)
-        return False
-
-    def evidence(self, alert: str) -> str:
-        """What Prometheus says of an alert's rules, and of what they read."""
-        try:
-            answer = httpx.get(f"{self.prometheus_url}/api/v1/rules", timeout=30, trust_env=False).json()
-            rules = [
-                rule for group in answer["data"]["groups"] for rule in group["rules"] if rule["name"] == alert
-            ]
-            lines = []
-            for rule in rules:
-                lines.append(f"{alert} is {rule['state']}; for {rule['duration']:g} s: {rule['query']}")
-                lines += [f"  {one['labels']}: {one['state']} at {one['value']}" for one in rule["alerts"]]
-                for name in sorted(set(_RECORDED.findall(rule["query"]))):
-                    lines += [f"  {_shown(one)}" for one in self.query(name)[:8]] or [f"  {name}: nothing"]
-            return "\n".join(lines)
-        except (httpx.HTTPError, KeyError, ValueError) as error:
-            return f"Prometheus does not say: {error!r}"
 
 
 def _shown(sample: dict[str, Any]) -> str:

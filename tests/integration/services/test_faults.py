@@ -38,6 +38,8 @@ def _receiver(site: Site) -> Iterator[Receiver]:
     with Receiver() as receiver:
         site.environment = {
             "VOXTRACE_FAULTS": "on",
+            # What is found there asks no engine.
+            "VOXTRACE_TRANSLATION_CACHE_URL": "none",
             "OTEL_TRACES_EXPORTER": "otlp",
             "OTEL_EXPORTER_OTLP_ENDPOINT": receiver.url,
         }
