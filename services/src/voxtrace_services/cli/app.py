@@ -27,6 +27,7 @@ from voxtrace_services.cli.errors import (
     UnreachableError,
 )
 from voxtrace_services.cli.gateway import Gateway
+from voxtrace_services.cli.load.command import load
 from voxtrace_services.cli.record import Record
 from voxtrace_services.cli.recording import default_recording
 from voxtrace_services.cli.screen import error_screen, print_json, screen
@@ -175,6 +176,7 @@ def status(*, as_json: AsJson = False) -> None:
 app.command()(diagnosis.health)
 app.command()(diagnosis.profile)
 app.add_typer(fault.app)
+app.command()(load)
 
 
 @app.command()

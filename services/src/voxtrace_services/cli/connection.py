@@ -23,7 +23,7 @@ def connect(url: str, *, token: str | None = None) -> httpx.Client:
         base_url=url,
         headers=None if token is None else {b"Authorization": f"Bearer {token}".encode()},
         timeout=httpx.Timeout(_ANSWER_SECONDS, connect=_CONNECT_SECONDS),
-        trust_env=not _is_loopback(url),
+        trust_env=not is_loopback(url),
     )
 
 
@@ -44,7 +44,8 @@ def answering(server: str, url: str) -> Iterator[None]:
         raise UnreachableError(f"No {server} answers at {url}. Start the platform with: {start}") from error
 
 
-def _is_loopback(url: str) -> bool:
+def is_loopback(url: str) -> bool:
+    """Tell whether an address is on this machine, as far as that can be known without asking for its name."""
     host = httpx.URL(url).host
     try:
         return ip_address(host).is_loopback

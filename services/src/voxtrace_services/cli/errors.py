@@ -7,7 +7,8 @@ What the command can refuse to do, each with the sentence the reader sees and it
     |- ProblemError             the gateway answered with an RFC 9457 problem
     |- TraceMissingError        no backend knows the trace
     |- RecordingMissingError    there is no audio file to send
-    `- UploadFailedError        the pipeline gave the upload up
+    |- UploadFailedError        the pipeline gave the upload up
+    `- TrafficError             load cannot be sent, or the process that sends it has failed
 """
 
 from __future__ import annotations
@@ -58,3 +59,9 @@ class UploadFailedError(CommandError):
     """The pipeline gave the upload up, or took longer than the caller would wait."""
 
     exit_code = 6
+
+
+class TrafficError(CommandError):
+    """Load cannot be sent from here or to there, or the process that sends it has failed."""
+
+    exit_code = 2

@@ -109,6 +109,11 @@ class Gateway:
         """Return how far an upload has come."""
         return Upload.from_json(checked(self._get(f"/v1/uploads/{upload_id}"), self.url))
 
+    def recent(self, limit: int) -> tuple[Upload, ...]:
+        """Return the newest uploads and their states, without what only `upload` tells."""
+        uploads = _json(self._get(f"/v1/uploads?limit={limit}"), self.url)["uploads"]
+        return tuple(Upload.from_json(body) for body in uploads)
+
     def follow(self, upload_id: str, *, seconds: float) -> Iterator[Upload]:
         """
         Yield how far an upload has come until it is finished, the end included.
