@@ -111,7 +111,7 @@ class Gateway:
 
     def recent(self, limit: int) -> tuple[Upload, ...]:
         """Return the newest uploads and their states, without what only `upload` tells."""
-        uploads = _json(self._get(f"/v1/uploads?limit={limit}"), self.url)["uploads"]
+        uploads = checked(self._get(f"/v1/uploads?limit={limit}"), self.url)["uploads"]
         return tuple(Upload.from_json(body) for body in uploads)
 
     def follow(self, upload_id: str, *, seconds: float) -> Iterator[Upload]:
