@@ -80,9 +80,16 @@ def backend(field: Field, watch: Watch) -> None:
 @drill(expected("RealTimeFactorHigh", service="asr"), expected("QueueGrowing", queue=TRANSCRIBE))
 def slow(field: Field, watch: Watch) -> None:
     """`slow-engine` in the asr, slower than the recordings last and than they arrive."""
-    with field.fault("slow-engine", service="asr", seconds=1.5), field.traffic(0.4):
+    with field.fault("slow-engine", service="asr", seconds=1.5), field.traffic(0.4, most=60):
         watch.fires("RealTimeFactorHigh")
         watch.fires("QueueGrowing")
+
+
+@drill(expected("StageDurationHigh", stage="upload"))
+def late(field: Field, watch: Watch) -> None:
+    """`slow-disk` at the gateway."""
+    with field.fault("slow-disk", service="gateway", seconds=2), field.traffic(0.5, most=60):
+        watch.fires("StageDurationHigh")
 
 
 @drill(expected("TranslationCacheCold"), expected("CostBurning"))
@@ -154,7 +161,7 @@ def stuck(field: Field, watch: Watch) -> None:
 @drill(expected("JobStuck", reason="lost"))
 def lost(field: Field, watch: Watch) -> None:
     """A message is taken from its queue and thrown away, behind the services' back."""
-    assert field.until('sum(speech_jobs{speech_job_state="running"}) == 0', seconds=90)
+    assert field.until('sum(speech_jobs{speech_job_state="running"}) == 0', seconds=180)
     with closing(pika.BlockingConnection(pika.URLParameters(field.stack.rabbitmq.url))) as connection:
         channel = connection.channel()
         with field.fault("stopped-consumer", service="translation"):
@@ -164,14 +171,6 @@ def lost(field: Field, watch: Watch) -> None:
         watch.fires("JobStuck/lost")
         properties, body = taken
         channel.basic_publish(EXCHANGE, TRANSLATE, body, properties)
-
-
-@drill(expected("StageDurationHigh", stage="translation"))
-def late(field: Field, watch: Watch) -> None:
-    """`slow-disk` in the translation."""
-    with field.fault("slow-disk", service="translation", seconds=12):
-        field.uploads(3)
-        watch.fires("StageDurationHigh")
 
 
 @drill(expected("WorkerGone", service="synthesis"))
@@ -247,11 +246,11 @@ def _take(channel: pika.adapters.blocking_connection.BlockingChannel) -> tuple[p
 #: Side by side goes what does not disturb each other, and is not held back by another's alert.
 ACTS: tuple[tuple[Drill, ...], ...] = (
     (budget, memory, model, backend, returned),
-    (slow, failing),
+    (slow, failing, late),
     (stopped, cold, overdriven),
     (stuck,),
     (lost,),
-    (gone, busy, late),
+    (gone, busy),
     (broker,),
     (collector,),
 )

@@ -133,13 +133,21 @@ class Field:
         return list(self._pool.map(self.upload, [clip] * count))
 
     @contextmanager
-    def traffic(self, every: float, clip: Path | None = None) -> Iterator[None]:
-        """Send one recording every so many seconds meanwhile."""
+    def traffic(self, every: float, clip: Path | None = None, *, most: int = 5) -> Iterator[None]:
+        """
+        Send one recording every so many seconds meanwhile.
+
+        Args:
+            every: Seconds between two.
+            clip: The recording.
+            most: None is sent while so many wait for an engine: a slow machine would not get rid of them soon.
+        """
         over = threading.Event()
 
         def run() -> None:
             while not over.wait(every):
-                self._pool.submit(self.upload, clip)
+                if self.waiting() < most:
+                    self._pool.submit(self.upload, clip)
 
         thread = threading.Thread(target=run, name="traffic", daemon=True)
         thread.start()
@@ -148,6 +156,11 @@ class Field:
         finally:
             over.set()
             thread.join()
+
+    def waiting(self) -> int:
+        """How many messages wait for, or are in, the hands of the asr and the translation."""
+        found = self.query('sum(rabbitmq_detailed_queue_messages{queue=~"transcribe|translate"})')
+        return int(float(found[0]["value"][1])) if found else 0
 
     @contextmanager
     def fault(self, name: str, **wish: Any) -> Iterator[None]:
