@@ -103,7 +103,8 @@ pika-next: setup .venv-pika-next/.pika-next ## the messaging suites on the pika 
 	.venv-pika-next/bin/pytest $(PIKA_NEXT_WARNINGS) tests/integration/pika_next tests/contract/messaging
 
 e2e: setup ## the whole pipeline on RabbitMQ, Collector, Jaeger and Prometheus
-	$(PYTEST) tests/e2e
+	$(PYTEST) tests/e2e --ignore tests/e2e/drills
+	$(PYTEST) tests/e2e/drills
 
 rules: setup ## Prometheus and Collector configuration, checked by their own tools
 	$(PYTEST) tests/rules
