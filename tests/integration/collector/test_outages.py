@@ -149,7 +149,10 @@ def test_a_back_end_that_refuses_gets_everything_once(
 
 
 def test_a_killed_collector_keeps_its_word(group: Observability) -> None:
-    """The Collector is killed ten times under load: every span that it had acknowledged is in Jaeger."""
+    """The Collector is killed ten times under load: every span that it had acknowledged is in Jaeger.
+
+    Nor does what arrives while it starts harm it: where it does, a span is lost in one run of four (ADR 010).
+    """
     sender, ended = Sender(group.otlp_endpoint), threading.Event()
 
     def load() -> None:
@@ -175,3 +178,4 @@ def test_a_killed_collector_keeps_its_word(group: Observability) -> None:
 
     assert len(sender.acknowledged) >= _KILLS * _BETWEEN_KILLS
     _eventually_in_jaeger(group.jaeger_url, sender.acknowledged)
+    assert "panic" not in group.process("collector").log.read_text()
