@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import httpx
-from e2e.drills.field import Field
 
 from e2e.answers import Answers
+from e2e.drills.field import Field
 from rules import expressions
 
 
