@@ -106,7 +106,8 @@ pika-next: setup .venv-pika-next/.pika-next ## the messaging suites on the pika 
 	.venv-pika-next/bin/pytest $(PIKA_NEXT_WARNINGS) tests/integration/pika_next tests/contract/messaging
 
 e2e: setup ## the whole pipeline on RabbitMQ, Collector, Jaeger and Prometheus
-	$(PYTEST) tests/e2e
+	$(PYTEST) tests/e2e --ignore tests/e2e/drills
+	$(PYTEST) tests/e2e/drills
 
 compose-e2e: setup ## docker-compose.yml for real: e2e through its ports, what containers may do, a second start
 	$(BIN)/python -m voxtrace_services.native install containers

@@ -11,7 +11,6 @@ from grafana_foundation_sdk.builders import (
     heatmap,
     prometheus,
     stat,
-    table,
     timeseries,
 )
 from grafana_foundation_sdk.models import common as options
@@ -22,10 +21,14 @@ from grafana_foundation_sdk.models import prometheus as query_model
 if TYPE_CHECKING:
     from promql import Query
 
+_SERIES = query_model.PromQueryFormat.TIME_SERIES
+# Counts up to each bound are made counts between two: of buckets alone, not where rows are something else.
+_BUCKETS = query_model.PromQueryFormat.HEATMAP
+
 PROMETHEUS = options.DataSourceRef(type_val="prometheus", uid="${datasource}")
 
-Panel = timeseries.Panel | stat.Panel | heatmap.Panel | bargauge.Panel | table.Panel
-P = TypeVar("P", timeseries.Panel, stat.Panel, heatmap.Panel, bargauge.Panel, table.Panel)
+Panel = timeseries.Panel | stat.Panel | heatmap.Panel | bargauge.Panel
+P = TypeVar("P", timeseries.Panel, stat.Panel, heatmap.Panel, bargauge.Panel)
 
 
 def lines(
@@ -157,7 +160,7 @@ def heat(
         .exemplars_color("rgba(255,0,255,0.7)")
     )
     return _filled(
-        panel, title, description, (query,), unit=unit, span=span, form=query_model.PromQueryFormat.HEATMAP
+        panel, title, description, (query,), unit=unit, span=span, form=_SERIES if rows else _BUCKETS
     )
 
 
@@ -178,23 +181,6 @@ def bars(
     return _filled(panel, title, description, (query,), unit=unit, span=span, nothing=nothing)
 
 
-def rows(
-    title: str, description: str, query: Query, *, unit: str, span: int = 12, nothing: str | None = None
-) -> table.Panel:
-    """List the series, a row for each with its labels and its value."""
-    panel = table.Panel().show_header(True)
-    return _filled(
-        panel,
-        title,
-        description,
-        (query,),
-        unit=unit,
-        span=span,
-        nothing=nothing,
-        form=query_model.PromQueryFormat.TABLE,
-    )
-
-
 def _filled(
     panel: P,
     title: str,
@@ -205,7 +191,7 @@ def _filled(
     span: int,
     height: int = 8,
     nothing: str | None = None,
-    form: query_model.PromQueryFormat = query_model.PromQueryFormat.TIME_SERIES,
+    form: query_model.PromQueryFormat = _SERIES,
 ) -> P:
     panel = (
         panel.title(title)

@@ -22,6 +22,7 @@ def board() -> Board:
         .row("In", *_received())
         .row("Out", *_sent())
         .row("Queues", *_queued())
+        .row("Sampling", *_sampled())
         .row("Process", *_process())
         .row("Before it: the services", *_services())
         .row("After it: Prometheus", *_scraped())
@@ -79,25 +80,24 @@ def _sent() -> tuple[chart.Panel, ...]:
         chart.lines(
             "Failed to send",
             "Given up: what a back end refused for good. What is only late waits in the queue.",
-            *(
-                Query(rate(f"otelcol_exporter_send_failed_{one}", by="exporter"), f"{one} {{{{exporter}}}}")
-                for one in SIGNALS
-            ),
+            *(_lost("send_failed", one) for one in SIGNALS),
             unit="ops",
-            nothing="nothing was given up",
         ),
         chart.lines(
             "Not queued",
             "Lost since the queue was full.",
-            *(
-                Query(
-                    rate(f"otelcol_exporter_enqueue_failed_{one}", by="exporter"), f"{one} {{{{exporter}}}}"
-                )
-                for one in SIGNALS
-            ),
+            *(_lost("enqueue_failed", one) for one in SIGNALS),
             unit="ops",
-            nothing="every item found room",
         ),
+    )
+
+
+def _lost(how: str, signal: str) -> Query:
+    """What exporters lost of a signal; 0 where they lost nothing, of those that send it."""
+    return Query(
+        f"{rate(f'otelcol_exporter_{how}_{signal}', by='exporter')} or "
+        f"{rate(f'otelcol_exporter_sent_{signal}', by='exporter')} * 0",
+        f"{signal} {{{{exporter}}}}",
     )
 
 
@@ -127,6 +127,47 @@ def _queued() -> tuple[chart.Panel, ...]:
             "Requests to each back end that have no answer yet: many are a slow back end.",
             Query(total("otelcol_exporter_in_flight_requests", by="exporter"), "{{exporter}}"),
             unit="short",
+        ),
+    )
+
+
+def _sampled() -> tuple[chart.Panel, ...]:
+    own = "otelcol_processor_tail_sampling"
+    nothing = "the Collector keeps all: VOXTRACE_SAMPLING_PERCENT is not set"
+    return (
+        chart.lines(
+            "Traces by decision",
+            "Traces that were kept and let go per second. Rate, errors and duration count them all.",
+            Query(rate(f"{own}_global_count_traces_sampled", by="decision"), "{{decision}}"),
+            unit="ops",
+            span=6,
+            nothing=nothing,
+        ),
+        chart.lines(
+            "Kept, by reason",
+            "Traces that each policy kept per second; 'rest' is the share of what nothing was wrong with.",
+            Query(rate(f"{own}_count_traces_sampled", 'decision="sampled"', by="policy"), "{{policy}}"),
+            unit="ops",
+            span=6,
+            stacked=True,
+            nothing=nothing,
+        ),
+        chart.lines(
+            "Traces that wait for a decision",
+            "Traces in memory: near VOXTRACE_SAMPLING_TRACES the oldest are decided too early.",
+            Query(total(f"{own}_sampling_traces_on_memory", by="instance"), "{{instance}}"),
+            unit="short",
+            span=6,
+            nothing=nothing,
+        ),
+        chart.lines(
+            "Decided too early, or wrongly",
+            "Traces that went before their time for lack of room, and policies that could not be asked.",
+            Query(rate(f"{own}_sampling_trace_dropped_too_early"), "too early"),
+            Query(rate(f"{own}_sampling_policy_evaluation_error"), "policy failed"),
+            unit="ops",
+            span=6,
+            nothing=nothing,
         ),
     )
 

@@ -10,6 +10,8 @@ from promql import Query, heat, of, quantile, rate, total
 BROKER = 'queue=~"$queue"'
 CLIENT = 'voxtrace_messaging_queue_name=~"$queue"'
 NAME = "{{voxtrace_messaging_queue_name}}"
+REFUSAL = "job, voxtrace_messaging_header_name, voxtrace_messaging_refusal_reason"
+DESTINATION = "messaging_destination_name"
 WAIT = "voxtrace_messaging_wait_duration_seconds"
 
 
@@ -90,20 +92,20 @@ def _moving() -> tuple[chart.Panel, ...]:
         chart.lines(
             "Published",
             "Messages sent per second, by exchange and routing key.",
-            Query(rate("messaging_client_sent_messages_total", by="messaging_destination_name"), where),
+            Query(rate("messaging_client_sent_messages_total", by=DESTINATION), where),
             unit="ops",
         ),
         chart.lines(
             "Delivered",
             "Messages delivered per second: below what is published the queue grows.",
-            Query(rate("messaging_client_consumed_messages_total", by="messaging_destination_name"), where),
+            Query(rate("messaging_client_consumed_messages_total", by=DESTINATION), where),
             unit="ops",
         ),
         chart.lines(
             "Processing",
             "From delivery to settlement, 95 of 100 are faster.",
             Query(
-                quantile(0.95, "messaging_process_duration_seconds", by="messaging_destination_name"),
+                quantile(0.95, "messaging_process_duration_seconds", by=DESTINATION),
                 f"p95 {where}",
                 exemplars=True,
             ),
@@ -184,24 +186,21 @@ def _troubled() -> tuple[chart.Panel, ...]:
             "Returned",
             "Messages that no queue took, per second.",
             Query(
-                rate("voxtrace_messaging_returned_messages_total", by="messaging_destination_name"),
-                "{{messaging_destination_name}}",
+                f"{rate('voxtrace_messaging_returned_messages_total', by=f'job, {DESTINATION}')} or "
+                f"{rate('messaging_client_sent_messages_total', by='job')} * 0",
+                "{{job}} {{messaging_destination_name}}",
             ),
             unit="ops",
-            nothing="none came back",
         ),
         chart.lines(
             "Headers not believed",
             "Trace context in messages that was refused, by header and reason.",
             Query(
-                rate(
-                    "voxtrace_messaging_refused_headers_total",
-                    by="voxtrace_messaging_header_name, voxtrace_messaging_refusal_reason",
-                ),
-                "{{voxtrace_messaging_header_name}} {{voxtrace_messaging_refusal_reason}}",
+                f"{rate('voxtrace_messaging_refused_headers_total', by=REFUSAL)} or "
+                f"{rate('messaging_client_consumed_messages_total', by='job')} * 0",
+                "{{job}} {{voxtrace_messaging_header_name}} {{voxtrace_messaging_refusal_reason}}",
             ),
             unit="ops",
-            nothing="none refused",
         ),
     )
 

@@ -172,10 +172,12 @@ def _quality() -> tuple[chart.Panel, ...]:
             "Quality flags",
             "Verdicts that failed, per second: on recordings (noise, clipping), transcripts, "
             "translations and speech.",
-            Query(rate(flags, by=by), "{{speech_quality_flag_name}} {{gen_ai_operation_name}}"),
+            Query(
+                f"{rate(flags, by=by)} or {done} * 0",
+                "{{gen_ai_operation_name}} {{speech_quality_flag_name}}",
+            ),
             unit="ops",
             span=12,
-            nothing="nothing was flagged",
         ),
         chart.lines(
             "Flags per piece of work",

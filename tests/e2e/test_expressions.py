@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,14 +27,15 @@ ASKED = [
     *expressions.linked(),
     *expressions.ruled(),
 ]
-DOTTED = [one for one in expressions.drawn() if one.exemplars]
+#: Those that show single traces as dots, whether the Collector samples or not.
+DOTTED = [one for one in expressions.drawn() if one.exemplars and "traces_sampled_" in one.text]
 
 
 @pytest.fixture(scope="module", name="stack")
 def _stack(apertium: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """A pipeline whose numbers move within seconds: exports, scrapes and rules come faster than elsewhere."""
     every = {
-        "OTEL_METRIC_EXPORT_INTERVAL": "3000",
+        "OTEL_METRIC_EXPORT_INTERVAL": "2000",
         "VOXTRACE_PRICES": str(HERE / "prices.toml"),
         "VOXTRACE_RETRY_DELAYS": "0.5,1",
     }
@@ -42,7 +44,12 @@ def _stack(apertium: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -
         "asr": every,
         "translation": every | apertium,
         "synthesis": every,
-        "collector": {"VOXTRACE_SPAN_METRICS_INTERVAL": "2s"},
+        "collector": {
+            "VOXTRACE_SPAN_METRICS_INTERVAL": "2s",
+            # Half of the traces go: no dot may lead to one of those.
+            "VOXTRACE_SAMPLING_PERCENT": "50",
+            "VOXTRACE_SAMPLING_DECISION_WAIT": "4s",
+        },
         "prometheus": {"VOXTRACE_RULE_TIME_SCALE": "20"},
     }
     with Stack(tmp_path_factory.mktemp("asked"), ports=Ports.free(), full=True, env=environment) as stack:
@@ -50,40 +57,48 @@ def _stack(apertium: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -
 
 
 @pytest.fixture(scope="module", name="loaded")
-def _loaded(stack: Stack, clips: dict[str, Path]) -> list[str]:
+def _loaded(stack: Stack, clips: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     """The traces of a load run: uploads one after another, so that there is something to see a rate of."""
-    kinds = ["short", "long", "short", "never"] * 4
+    noise = tmp_path_factory.mktemp("noise") / "noise.wav"
+    made = "anoisesrc=d=1.5:c=white:a=0.5:r=16000"
+    subprocess.run(["ffmpeg", "-v", "error", "-f", "lavfi", "-i", made, "-ac", "1", str(noise)], check=True)
+    recordings = clips | {"noise": noise}
+    kinds = ["short", "noise", "long", "never"] * 3
     polls = StatusPolls(stack.gateway_url)
     traces = []
     for kind in kinds:
-        upload = send(stack.gateway_url, kind, clips[kind])
+        upload = send(stack.gateway_url, kind, recordings[kind])
         traces.append(upload["trace_id"])
         last = until(
             lambda upload_id=upload["id"]: polls.ask(upload_id)["state"],
             lambda state: state in {"completed", "failed"},
         )
-        assert last == ("failed" if kind == "never" else "completed")
-        # A load run is as long as it is, however fast the machine: three exports' time between two uploads.
-        time.sleep(3)
+        assert last == ("failed" if kind == "never" else "completed") or kind == "noise"
+        # An export's time and more between two uploads, however fast the machine is.
+        time.sleep(2.5)
     return traces
 
 
+@pytest.fixture(scope="module", name="web")
+def _web() -> Iterator[httpx.Client]:
+    """Ask for pages over connections that are kept."""
+    with httpx.Client(timeout=30) as client:
+        yield client
+
+
 @pytest.fixture(scope="module", name="answers")
-def _answers(stack: Stack, loaded: list[str]) -> Answers:
+def _answers(stack: Stack, web: httpx.Client, loaded: list[str]) -> Answers:
     """Prometheus, after the load run."""
     assert stack.prometheus_url is not None
-    return Answers(stack.prometheus_url, met={"prices"})
+    return Answers(stack.prometheus_url, web, met={"prices", "sampling"})
 
 
 @pytest.fixture(scope="module", name="shown")
 def _shown(answers: Answers) -> dict[str, set[str]]:
     """The traces that panels show as dots."""
-    return {one.where: until(lambda one=one: answers.exemplars(one), bool, seconds=30) for one in DOTTED}
-
-
-def get(url: str, **asked: str | int) -> httpx.Response:
-    """Ask for a page."""
-    return httpx.get(url, params=asked or None, timeout=30)
+    for one in DOTTED:
+        until(lambda one=one: answers.exemplars(one), bool, seconds=30)
+    return {one.where: answers.exemplars(one) for one in expressions.drawn() if one.exemplars}
 
 
 def test_every_expression_has_data(answers: Answers) -> None:
@@ -105,15 +120,21 @@ def test_an_expression_without_data_is_noticed(answers: Answers) -> None:
         assert answers.missing(Expression(where="a test", text=text)) == "no data"
 
 
-def test_every_dot_opens_its_trace(stack: Stack, shown: dict[str, set[str]]) -> None:
-    """Each panel that is to show traces as dots has some, and every one of them is in Jaeger."""
-    assert [where for where, traces in shown.items() if not traces] == []
+def test_every_dot_opens_its_trace(
+    stack: Stack, web: httpx.Client, loaded: list[str], shown: dict[str, set[str]]
+) -> None:
+    """Each panel that is to show traces as dots has some, and every one of all is in Jaeger: it was kept."""
+    assert [one.where for one in DOTTED if not shown[one.where]] == []
     ids = set[str]().union(*shown.values())
-    lost = {one for one in ids if get(f"{stack.jaeger_url}/api/v3/traces/{one}").status_code != 200}
+    kept = {one for one in loaded if web.get(f"{stack.jaeger_url}/api/v3/traces/{one}").status_code == 200}
+    assert kept < set(loaded), "nothing was let go: this test has nothing to say"
+    lost = {one for one in ids if web.get(f"{stack.jaeger_url}/api/v3/traces/{one}").status_code != 200}
     assert lost == set()
 
 
-def test_every_link_of_a_dot_leads_somewhere(stack: Stack, shown: dict[str, set[str]]) -> None:
+def test_every_link_of_a_dot_leads_somewhere(
+    stack: Stack, web: httpx.Client, shown: dict[str, set[str]]
+) -> None:
     """From a dot there is a way to the trace in Grafana's Jaeger, in Jaeger itself and in the console."""
     places = {
         "VOXTRACE_JAEGER_PUBLIC_URL": stack.jaeger_url,
@@ -131,16 +152,16 @@ def test_every_link_of_a_dot_leads_somewhere(stack: Stack, shown: dict[str, set[
         if "url" in way
     ]
     assert len(addresses) == 2
-    assert {address: get(address).status_code for address in addresses} == dict.fromkeys(addresses, 200)
+    assert {address: web.get(address).status_code for address in addresses} == dict.fromkeys(addresses, 200)
 
 
-def test_jaeger_answers_grafana(stack: Stack, loaded: list[str]) -> None:
+def test_jaeger_answers_grafana(stack: Stack, web: httpx.Client, shown: dict[str, set[str]]) -> None:
     """What Grafana asks of Jaeger is there: services, operations, search, trace, dependencies."""
-    one = loaded[0]
+    one = min(set[str]().union(*shown.values()))
     api, now = f"{stack.jaeger_url}/api", time.time()
 
     def data(path: str, **asked: str | int) -> Any:
-        answer = get(f"{api}/{path}", **asked)
+        answer = web.get(f"{api}/{path}", params=asked or None)
         assert answer.status_code == 200, path
         return answer.json()["data"]
 
@@ -153,13 +174,17 @@ def test_jaeger_answers_grafana(stack: Stack, loaded: list[str]) -> None:
     assert ("gateway", "asr") in {(edge["parent"], edge["child"]) for edge in edges}
 
 
-def test_links_of_jaeger_lead_somewhere(stack: Stack, loaded: list[str]) -> None:
+def test_links_of_jaeger_lead_somewhere(stack: Stack, web: httpx.Client, shown: dict[str, set[str]]) -> None:
     """Jaeger's page links a trace to the console, and a service to a dashboard of ours."""
-    page = get(stack.jaeger_url or "").text
+    page = web.get(stack.jaeger_url or "").text
     links = re.findall(r'"url":"([^"]+)"', page.replace("\\u0026", "&"))
-    trace = jaeger_trace(stack, loaded[0])
+    # Of an upload that was transcribed, translated and spoken.
+    (spoken,) = (
+        one for one in DOTTED if one.where.startswith("voxtrace-overview / Speech synthesis: duration")
+    )
+    trace = jaeger_trace(stack, min(shown[spoken.where]))
     to_console = [link for link in links if link.startswith(stack.console_url)]
-    assert [get(link.replace("#{traceID}", trace.trace_id)).status_code for link in to_console] == [200]
+    assert [web.get(link.replace("#{traceID}", trace.trace_id)).status_code for link in to_console] == [200]
     boards = {
         re.sub(r"^http://[^/]+/d/([^?]+).*", r"\1", link.replace("#{service.name}", span.service))
         for link in links

@@ -160,6 +160,15 @@ def test_no_panel_covers_another(board: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("board", BOARDS.values(), ids=BOARDS)
+def test_buckets_are_drawn_as_buckets(board: dict[str, Any]) -> None:
+    """Grafana takes the counts of a histogram apart where the series are its buckets, and only there."""
+    asked = [target for panel in expressions.panels(board) for target in panel["targets"]]
+    drawn = {one["expr"]: one["format"] for one in asked}
+    buckets = {text for text in drawn if text.startswith("sum by (le) ")}
+    assert {text for text, form in drawn.items() if form == "heatmap"} == buckets
+
+
+@pytest.mark.parametrize("board", BOARDS.values(), ids=BOARDS)
 def test_deploys_and_alerts_are_noted(board: dict[str, Any]) -> None:
     """Every dashboard marks when processes started and when alerts fired."""
     notes = {one["name"]: one for one in board["annotations"]["list"]}
@@ -255,7 +264,10 @@ def _counts(name: str) -> bool:
     if name in GAUGES:
         return False
     # The Collector's own have no suffix.
-    own = r"otelcol_(receiver|exporter_(sent|send|enqueue)|processor_(incoming|outgoing)|process_cpu)_"
+    own = (
+        r"otelcol_(receiver_|exporter_(sent|send|enqueue)_|processor_(incoming|outgoing)_|process_cpu_"
+        r"|processor_tail_sampling_(?!sampling_traces_on_memory))"
+    )
     return name.endswith(("_total", "_bucket", "_sum", "_count")) or re.match(own, name) is not None
 
 

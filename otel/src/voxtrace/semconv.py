@@ -157,6 +157,9 @@ SPEECH_TRANSLATION_SEGMENT_DURATION: Final = SPEECH + "translation.segment.durat
 SPEECH_TRANSLATION_INFER_COUNT: Final = SPEECH + "translation.infer.count"
 SPEECH_TRANSLATION_INFER_DURATION: Final = SPEECH + "translation.infer.duration"
 
+# Of faults that were injected.
+VOXTRACE_FAULT_NAME: Final = "voxtrace.fault.name"
+
 # Of stages on a GPU, timed by its own events.
 SPEECH_ASR_ENCODE_GPU_DURATION: Final = SPEECH + "asr.encode.gpu_duration"
 SPEECH_ASR_DECODE_GPU_DURATION: Final = SPEECH + "asr.decode.gpu_duration"
@@ -219,6 +222,7 @@ SPEECH_PII_TRANSLATION: Final = SPEECH + "pii.translation"
 SPEECH_PII_SPOKEN_TEXT: Final = SPEECH + "pii.spoken_text"
 
 # Events.
+EVENT_VOXTRACE_FAULT_STRUCK: Final = "voxtrace.fault.struck"
 EVENT_GEN_AI_EVALUATION_RESULT: Final = "gen_ai.evaluation.result"
 
 # Boundaries of histograms.

@@ -11,7 +11,7 @@ from contextlib import suppress
 import pytest
 
 from contract.broker.harness import JOB, Harness, Recorder, consuming, request, until
-from voxtrace_services.core.broker import Delivery, Outgoing, RejectedError, UnroutableError
+from voxtrace_services.core.broker import Delivery, Outgoing, RejectedError, ReturnedError, UnroutableError
 
 
 class EngineBrokeError(Exception):
@@ -55,6 +55,27 @@ def test_handled_once(harness: Harness) -> None:
         until(lambda: taken.extend(harness.take("translate")) or taken)
     assert [delivery.body for delivery in taken] == [b"next"]
     assert harness.take("transcribe") == []
+    assert harness.take("speech.dead") == []
+
+
+def test_given_back(harness: Harness) -> None:
+    """A delivery that a handler gives back comes again at once, and that it was returned is counted."""
+    broker = harness.open()
+    broker.publish(request())
+
+    def work(delivery: Delivery) -> Sequence[Outgoing]:
+        if delivery.returned < 2:
+            raise ReturnedError
+        return []
+
+    handler = Recorder(work)
+    with consuming(broker, "transcribe", handler):
+        until(lambda: len(handler.seen) == 3)
+    assert [(one.attempt, one.returned, one.redelivered) for one in handler.seen] == [
+        (1, 0, False),
+        (1, 1, True),
+        (1, 2, True),
+    ]
     assert harness.take("speech.dead") == []
 
 

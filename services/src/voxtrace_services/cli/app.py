@@ -14,7 +14,7 @@ from typing import Annotated, Any
 
 import typer
 
-from voxtrace_services.cli import diagnosis, supervisor
+from voxtrace_services.cli import diagnosis, fault, supervisor
 from voxtrace_services.cli.addresses import console_token, data_dir, resolve
 from voxtrace_services.cli.backend import Backend, first_document
 from voxtrace_services.cli.demo import Demonstration
@@ -176,6 +176,7 @@ def status(*, as_json: AsJson = False) -> None:
 
 app.command()(diagnosis.health)
 app.command()(diagnosis.profile)
+app.add_typer(fault.app)
 app.command()(load)
 
 

@@ -97,7 +97,7 @@ class Gateway:
                 files={"audio": (recording.name, audio)},
                 headers={"Idempotency-Key": str(uuid.uuid4())},
             )
-        body = _json(answer, self.url)
+        body = checked(answer, self.url)
         return Receipt(
             upload_id=str(body["id"]),
             status_url=str(body["status_url"]),
@@ -107,11 +107,11 @@ class Gateway:
 
     def upload(self, upload_id: str) -> Upload:
         """Return how far an upload has come."""
-        return Upload.from_json(_json(self._get(f"/v1/uploads/{upload_id}"), self.url))
+        return Upload.from_json(checked(self._get(f"/v1/uploads/{upload_id}"), self.url))
 
     def recent(self, limit: int) -> tuple[Upload, ...]:
         """Return the newest uploads and their states, without what only `upload` tells."""
-        uploads = _json(self._get(f"/v1/uploads?limit={limit}"), self.url)["uploads"]
+        uploads = checked(self._get(f"/v1/uploads?limit={limit}"), self.url)["uploads"]
         return tuple(Upload.from_json(body) for body in uploads)
 
     def follow(self, upload_id: str, *, seconds: float) -> Iterator[Upload]:
@@ -137,13 +137,13 @@ class Gateway:
 
     def text(self, upload_id: str, result: str) -> str:
         """Return the text of a result: `transcript` or `translation`."""
-        return str(_json(self._get(f"/v1/uploads/{upload_id}/{result}"), self.url)["text"])
+        return str(checked(self._get(f"/v1/uploads/{upload_id}/{result}"), self.url)["text"])
 
     def speech(self, upload_id: str) -> bytes:
         """Return the spoken translation as a WAV file."""
         answer = self._get(f"/v1/uploads/{upload_id}/speech")
         if not answer.is_success:
-            _json(answer, self.url)
+            checked(answer, self.url)
         return answer.content
 
     def _get(self, path: str) -> httpx.Response:
@@ -151,7 +151,14 @@ class Gateway:
             return client.get(path)
 
 
-def _json(answer: httpx.Response, url: str) -> dict[str, Any]:
+def checked(answer: httpx.Response, url: str) -> dict[str, Any]:
+    """
+    The JSON of an answer.
+
+    Raises:
+        UnreachableError: It is not a gateway's, or of one that failed.
+        ProblemError: The gateway refuses.
+    """
     try:
         body = answer.json()
     except ValueError:

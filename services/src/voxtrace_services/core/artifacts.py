@@ -41,6 +41,7 @@ class ArtifactStore:
         Args:
             url: Where to keep artifacts: `file:///var/lib/voxtrace`, `s3://bucket/prefix`, ...
         """
+        self.url = url
         try:
             self._fs, root = fsspec.core.url_to_fs(url)
         except (ImportError, ValueError) as error:

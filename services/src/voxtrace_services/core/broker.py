@@ -21,6 +21,10 @@ class UnroutableError(BrokerError):
     """No queue is bound for the message: the topology lacks it."""
 
 
+class ReturnedError(Exception):
+    """The delivery is not taken now: it goes back to its queue at once, as if its worker had died."""
+
+
 class RejectedError(Exception):
     """A delivery that no retry can mend; it goes to the dead letters under `reason`."""
 
@@ -105,8 +109,8 @@ class Broker(Protocol):
         Feed deliveries to `handler`, one at a time, until `stop` is set.
 
         What the handler returns is published and confirmed, then the delivery is
-        acknowledged. RejectedError sends it to the dead letters, any other exception
-        to a delayed retry and after the last attempt to the dead letters.
+        acknowledged. RejectedError sends it to the dead letters, ReturnedError back to the
+        queue, any other exception to a delayed retry and after the last attempt to the dead letters.
         """
         ...
 

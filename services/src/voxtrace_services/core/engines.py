@@ -7,10 +7,11 @@ import signal
 import subprocess
 import threading
 from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 _TIMEOUT_SECONDS = 300.0
 #: A killed program is gone at once, unless the kernel holds it.
@@ -19,6 +20,25 @@ _END_SECONDS = 2.0
 
 class EngineError(Exception):
     """The engine cannot be loaded, or failed and may do better next time; quotes nothing it was given."""
+
+
+_blow: ContextVar[Callable[[], None] | None] = ContextVar("fault", default=None)
+
+
+def strike() -> None:
+    """Be slow or fail, if a drill is on; called by engines in the midst of their work (core.faults)."""
+    if (blow := _blow.get()) is not None:
+        blow()
+
+
+@contextmanager
+def aimed(blow: Callable[[], None]) -> Iterator[None]:
+    """Have `strike` do this, in the block and in this thread."""
+    token = _blow.set(blow)
+    try:
+        yield
+    finally:
+        _blow.reset(token)
 
 
 class Programs:
@@ -43,6 +63,10 @@ class Programs:
         """
         program = command[0]
         with self._started(command, install) as process:
+            try:
+                strike()
+            except EngineError:
+                _kill(process)  # the program fails then, as it might by itself
             try:
                 output, _ = process.communicate(text, _TIMEOUT_SECONDS)
             except subprocess.TimeoutExpired:

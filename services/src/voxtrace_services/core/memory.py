@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from voxtrace_services.core.broker import BrokerUnavailableError, Delivery, UnroutableError
+from voxtrace_services.core.broker import BrokerUnavailableError, Delivery, ReturnedError, UnroutableError
 from voxtrace_services.core.retries import attempt
 from voxtrace_services.core.topology import Queue, Topology
 
@@ -111,11 +111,14 @@ class MemoryBroker:
         busy: threading.Lock,
         generation: int,
     ) -> None:
-        results: list[Sequence[Outgoing]] = []
+        results: list[Sequence[Outgoing] | None] = []
 
         def work() -> None:
             with busy:
-                results.append(process(delivery))
+                try:
+                    results.append(process(delivery))
+                except ReturnedError:
+                    results.append(None)
             with self._changed:
                 self._changed.notify_all()
 
@@ -128,8 +131,9 @@ class MemoryBroker:
                     deadline = time.monotonic() + self._grace if deadline is None else deadline
                     if time.monotonic() >= deadline:
                         break
-            if results and generation == self._generation and self.available:
-                for message in results[0]:
+            outcome = results[0] if results else None
+            if outcome is not None and generation == self._generation and self.available:
+                for message in outcome:
                     self._route(message)
             else:
                 back = replace(delivery, redelivered=True, returned=delivery.returned + 1)

@@ -21,6 +21,7 @@ from voxtrace_services.core.broker import (
     Delivery,
     Handler,
     Outgoing,
+    ReturnedError,
     StopSignal,
     UnroutableError,
 )
@@ -220,9 +221,7 @@ class _Session:
             self._turn()
         if self.running is not None:
             _log.warning("gave back", extra={"queue": self.queue, "grace_seconds": grace})
-            # nack says "not now" where reject says "failed" (RabbitMQ 4.3 counts the two apart).
-            self.channel.basic_nack(self.running, requeue=True)
-            self.running = None
+            self._give_back(self.running)
 
     def _turn(self) -> None:
         self.connection.process_data_events(time_limit=_POLL_SECONDS)
@@ -240,10 +239,13 @@ class _Session:
 
     def _work(self, tag: int, delivery: Delivery) -> None:
         with self.busy:
-            results = self.process(delivery)
+            try:
+                settle = partial(self._settle, tag, self.process(delivery))
+            except ReturnedError:
+                settle = partial(self._give_back, tag)
         # A connection that is gone takes the delivery back: it comes again and finds the work done.
         with suppress(AMQPError):
-            self.connection.add_callback_threadsafe(partial(self._settle, tag, results))
+            self.connection.add_callback_threadsafe(settle)
 
     def _settle(self, tag: int, results: Sequence[Outgoing]) -> None:
         if tag != self.running or not self.channel.is_open:
@@ -251,6 +253,12 @@ class _Session:
         for message in results:
             _publish(self.channel, message)
         self.channel.basic_ack(tag)
+        self.running = None
+
+    def _give_back(self, tag: int) -> None:
+        if tag == self.running and self.channel.is_open:
+            # nack says "not now" where reject says "failed" (RabbitMQ 4.3 counts the two apart).
+            self.channel.basic_nack(tag, requeue=True)
         self.running = None
 
 

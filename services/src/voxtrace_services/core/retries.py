@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from voxtrace_services.core.broker import Delivery, Handler, Outgoing, RejectedError
+from voxtrace_services.core.broker import Delivery, Handler, Outgoing, RejectedError, ReturnedError
 from voxtrace_services.core.logs import type_name
 from voxtrace_services.core.messages import STAGES, JobEvent
 from voxtrace_services.core.topology import DEAD, EVENTS, MAX_RETURNS, retry_exchange
@@ -62,7 +62,12 @@ class RetryPolicy:
         return len(self.delays) + 1
 
     def process(self, delivery: Delivery, handler: Handler) -> Sequence[Outgoing]:
-        """Give what to publish before `delivery` is acknowledged: the handler's results, or its failure's."""
+        """
+        Give what to publish before `delivery` is acknowledged: the handler's results, or its failure's.
+
+        Raises:
+            ReturnedError: Nothing: give it back.
+        """
         if delivery.returned >= MAX_RETURNS:
             detail = f"the worker was lost {delivery.returned} times while at it"
             return self._dead(
@@ -70,6 +75,8 @@ class RetryPolicy:
             )
         try:
             return handler(delivery)
+        except ReturnedError:
+            raise
         except RejectedError as error:
             return self._dead(delivery, error, reason=error.reason, detail=error.detail)
         except Exception as error:  # noqa: BLE001  whatever a handler raises is retried, then dead: never lost

@@ -59,6 +59,9 @@ class Settings(BaseSettings):
     #: Who may have a process profile itself: profiles show code, and cost CPU.
     profiling: Literal["off", "loopback", "anyone"] = "loopback"
 
+    #: Whether faults can be switched on, for drills (core.faults): never where real work is done.
+    faults: Literal["off", "on"] = "off"
+
     asr_engine: Literal["faster-whisper", "openai-whisper", "null"] = "faster-whisper"
     asr_model: str = "tiny.en"
     translation_engine: Literal["apertium", "argos", "null"] = "apertium"

@@ -14,6 +14,7 @@ from voxtrace import health
 from voxtrace_services.core import dependencies
 from voxtrace_services.core.artifacts import ArtifactMissingError, ArtifactStore
 from voxtrace_services.core.broker import RejectedError
+from voxtrace_services.core.faults import FaultyHealth, Injection
 from voxtrace_services.core.messages import Message, decode
 from voxtrace_services.core.profiling import PROFILE, ProfileAction, Sampler
 from voxtrace_services.core.rabbitmq import open_broker
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from voxtrace_services.core.bootstrap import Runtime
-    from voxtrace_services.core.broker import Delivery, Handler, Outgoing
+    from voxtrace_services.core.broker import Broker, Delivery, Handler, Outgoing
     from voxtrace_services.core.settings import Settings
 
 _log = logging.getLogger(__name__)
@@ -112,25 +113,34 @@ def serve(runtime: Runtime, load: Callable[[Settings], Stage[Request]]) -> None:
     """
     settings = runtime.settings
     store = ArtifactStore(settings.artifacts_url)
-    broker = open_broker(settings)
+    broker: Broker = open_broker(settings)
+    faults = Injection.of(runtime.service, store, settings)
     loaded = threading.Event()
 
     sampler = Sampler()
     with ExitStack() as cleanup:
         cleanup.callback(broker.close)
+        if faults is not None:
+            cleanup.callback(faults.close)
+            store, broker = faults.store(store), faults.broker(broker)
         if settings.health_port:
             checks = {
                 "broker": broker.check,
                 "engine": health.model(loaded.is_set),
                 **dependencies.of(store, settings),
             }
+            folder = store.folder or "."
             server = health.serve(
-                health.Health(runtime.service, checks, folder=store.folder or "."),
+                health.Health(runtime.service, checks, folder=folder)
+                if faults is None
+                else FaultyHealth(runtime.service, checks, folder=folder, faults=faults),
                 host=settings.health_host,
                 port=settings.health_port,
                 actions={PROFILE: ProfileAction(runtime.service, sampler, store, settings.profiling)},
             )
             cleanup.callback(server.close)
         stage = load(settings)
+        if faults is not None:
+            stage = faults.stage(stage)
         loaded.set()
         broker.consume(stage.queue, sampler.covered(handler(stage, store)), runtime.stop)

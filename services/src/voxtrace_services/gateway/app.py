@@ -14,9 +14,11 @@ from fastapi.responses import JSONResponse
 from voxtrace.health import Health
 from voxtrace_services.core import dependencies
 from voxtrace_services.core.artifacts import ArtifactStore
+from voxtrace_services.core.faults import Board, FaultyHealth, Injection
 from voxtrace_services.core.rabbitmq import open_broker
 from voxtrace_services.gateway import media, problems
 from voxtrace_services.gateway.events import Events
+from voxtrace_services.gateway.faults import Faults
 from voxtrace_services.gateway.jobs import Jobs
 from voxtrace_services.gateway.profiles import Profiles
 from voxtrace_services.gateway.profiling import ProfiledRoute, Profiling
@@ -47,6 +49,10 @@ def create(*, settings: GatewaySettings, jobs: Jobs, store: ArtifactStore, broke
         store: Where uploads are put and results are found.
         broker: Takes the requests and brings the events; it is not closed here.
     """
+    board = Board(store) if settings.faults == "on" else None
+    faults = Injection.of(SERVICE, store, settings)
+    if faults is not None:
+        store, broker = faults.store(store), faults.broker(broker)
     relay = Relay(broker, jobs)
     events = Events(broker, jobs)
 
@@ -59,6 +65,8 @@ def create(*, settings: GatewaySettings, jobs: Jobs, store: ArtifactStore, broke
         finally:
             events.stop(_STOP_SECONDS)
             relay.stop(_STOP_SECONDS)
+            if faults is not None:
+                faults.close()
 
     app = FastAPI(
         title="Voxtrace gateway",
@@ -74,6 +82,7 @@ def create(*, settings: GatewaySettings, jobs: Jobs, store: ArtifactStore, broke
     app.include_router(uploads.router)
     policy = settings.profiling
     app.include_router(Profiles(store=store, policy=policy).router)
+    app.include_router(Faults(board).router)
     app.router.route_class = ProfiledRoute
     app.add_middleware(Profiling, service=SERVICE, store=store, policy=policy)
     checks = {
@@ -82,7 +91,12 @@ def create(*, settings: GatewaySettings, jobs: Jobs, store: ArtifactStore, broke
         "ffprobe": media.check,
         **dependencies.of(store, settings),
     }
-    health = Health(SERVICE, checks, folder=store.folder or ".")
+    folder = store.folder or "."
+    health = (
+        Health(SERVICE, checks, folder=folder)
+        if faults is None
+        else FaultyHealth(SERVICE, checks, folder=folder, faults=faults)
+    )
 
     def report() -> Response:
         """

@@ -103,6 +103,7 @@ class Piper:
     def synthesize(self, text: str, language: str, voice: str | None) -> bytes:
         """Speak `text` with `voice`, or else with the first voice of the language."""
         speaker = self._speaker(language, voice)
+        engines.strike()
         buffer = io.BytesIO()
         with wave.open(buffer, "wb") as file:
             # Said here, because a text without a word to say has no first chunk that would say it.
@@ -134,6 +135,7 @@ class NullSynthesizer:
 
     def synthesize(self, text: str, language: str, voice: str | None) -> bytes:  # noqa: ARG002  the seam's signature
         """A short silence, after a while."""
+        engines.strike()
         time.sleep(self._seconds)
         return _silence(_SILENCE_SECONDS)
 

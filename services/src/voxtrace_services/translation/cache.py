@@ -46,6 +46,10 @@ class CachedTranslator:
             self._kept.keep(key, found)
         return found
 
+    def forget(self) -> None:
+        """Find nothing of what was kept until now."""
+        self._kept.forget()
+
     def _find(self, key: str, source: str, target: str) -> str | None:
         with self._telemetry.lookup(source_language=source, target_language=target) as lookup:
             try:

@@ -106,6 +106,7 @@ class Argos:
         translation = spoken.get_translation(wanted) if spoken and wanted else None
         if translation is None:
             raise RejectedError("unsupported_language", f"cannot translate from {source} to {target}")
+        engines.strike()
         translated: str = translation.translate(text)
         return translated
 
@@ -118,6 +119,7 @@ class NullTranslator:
 
     def translate(self, text: str, source: str, target: str) -> str:  # noqa: ARG002  the seam's signature
         """The same text, after a while."""
+        engines.strike()
         time.sleep(self._seconds)
         return text
 

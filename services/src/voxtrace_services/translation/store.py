@@ -79,6 +79,10 @@ class Store:
         with suppress(UnavailableError), self._answering():
             self._region.set(key, text)
 
+    def forget(self) -> None:
+        """Take what was kept until now for expired, in this process."""
+        self._region.invalidate()  # type: ignore[no-untyped-call]  # dogpile has no types there
+
     @contextmanager
     def _answering(self) -> Iterator[None]:
         if self._away_until is not None and self._clock() < self._away_until:

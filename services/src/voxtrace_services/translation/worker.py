@@ -39,6 +39,11 @@ class TranslationStage:
         )
         return translation.model_dump_json().encode()
 
+    def forget(self) -> None:
+        """Forget earlier translations."""
+        if isinstance(self.engine, cache.CachedTranslator):
+            self.engine.forget()
+
     def follow(self, request: TranslateRequest, result: bytes) -> Outgoing:  # noqa: ARG002  the seam's signature
         """Ask for the speech."""
         return SynthesizeRequest(

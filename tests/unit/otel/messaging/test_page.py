@@ -17,8 +17,8 @@ EMITTED = sorted(
     value if isinstance(value, str) else value.name
     for name, value in vars(semconv).items()
     if name.startswith(("MESSAGING_", "NET_", "VOXTRACE_", "METRIC_MESSAGING_", "METRIC_VOXTRACE_"))
-    # Of profiles on demand, whatever is profiled, and of the process as a whole.
-    and not name.startswith(("VOXTRACE_PROFILE_", "METRIC_VOXTRACE_PROCESS_"))
+    # Of profiles on demand and of drills, whatever the work, and of the process as a whole.
+    and not name.startswith(("VOXTRACE_PROFILE_", "VOXTRACE_FAULT_", "METRIC_VOXTRACE_PROCESS_"))
 )
 HEADERS = [value for name, value in vars(names).items() if name.startswith("HEADER_")]
 
