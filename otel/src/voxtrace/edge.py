@@ -13,14 +13,16 @@ its send and receive spans. Applications see all headers as they were sent.
 
 import functools
 import os
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakKeyDictionary
 
 from opentelemetry import propagate, trace
-from opentelemetry.context import Context
+from opentelemetry.context import Context, attach, detach
 from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type: ignore[attr-defined]  # its file opts out of types
 from wrapt import register_post_import_hook
 
@@ -113,9 +115,12 @@ class _Edge:
 
         @functools.wraps(original)
         async def call(self: "FastAPI", scope: "Scope", receive: "Receive", send: "Send") -> None:
-            if not edge._closed and scope["type"] in {"http", "websocket"}:  # one class, two selfs
-                scope = edge._admit(self, scope)  # as above
-            await original(self, scope, receive, send)
+            # A mounted application has its span already. (One class, two selfs.)
+            if edge._closed or scope["type"] not in {"http", "websocket"} or _MARK in scope:
+                await original(self, scope, receive, send)
+                return
+            with _apart(scope):
+                await original(self, edge._admit(self, scope), receive, send)
 
         application.__call__ = call
         self._restore = lambda: _put_back(application, call, original)
@@ -132,8 +137,6 @@ class _Edge:
         self._stacks.clear()
 
     def _admit(self, app: "FastAPI", scope: "Scope") -> "Scope":
-        if _MARK in scope:  # mounted in an application that has its span already
-            return scope
         admitted = scope
         with guarded("instrument a FastAPI application"):
             if app not in self._stacks:
@@ -149,6 +152,39 @@ class _Edge:
             span.add_link(context, {VOXTRACE_LINK_REASON: VOXTRACE_LINK_REASON_UNTRUSTED_SENDER})
         if self._hook is not None:
             self._hook(span, scope)
+
+
+class _Request:
+    """Tells whoever runs in the context of a request where that came from and whether it has ended."""
+
+    def __init__(self, scope: "Scope") -> None:
+        self.client = scope.get("client")
+        self.ended = False
+
+
+_request: ContextVar[_Request | None] = ContextVar("voxtrace.edge.request", default=None)
+
+
+@contextmanager
+def _apart(scope: "Scope") -> Iterator[None]:
+    """
+    Keep a request out of the trace of an earlier one, in whose context the server may start it.
+
+    Uvicorn does on a connection that is kept open, once a body was so large that it stopped reading: what
+    reads from then on runs in the context of the request for which it went on. That has been answered,
+    but need not have ended, so its connection tells too.
+    """
+    before, this = _request.get(), _Request(scope)
+    earlier = before is not None and (before.ended or before.client == this.client is not None)
+    left = attach(Context()) if earlier else None
+    token = _request.set(this)
+    try:
+        yield
+    finally:
+        this.ended = True
+        _request.reset(token)
+        if left is not None:
+            detach(left)
 
 
 class _OriginalHeaders:

@@ -118,9 +118,24 @@ def test_a_back_end_is_named_by_the_environment(tmp_path: Path, monkeypatch: pyt
     collector = _planned(Stack(tmp_path, ports=Ports.free(), full=True), "collector").command
 
     layers = [Path(part).stem for part in collector.argv if part.endswith(".yaml")]
-    assert layers == ["base", "jaeger", "prometheus", "console", "otlp-backend", "extras"]
+    assert layers == ["base", "red", "jaeger", "prometheus", "console", "otlp-backend", "extras"]
     assert collector.environment["VOXTRACE_OTLP_ENDPOINT"] == endpoint
     assert collector.environment["VOXTRACE_OTLP_HEADERS"] == '{"api-key": "abc"}'
+
+
+@pytest.mark.parametrize(("percent", "sampled"), [("5", True), ("", False)])
+def test_sampling_is_switched_on_by_the_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, percent: str, sampled: bool
+) -> None:
+    """VOXTRACE_SAMPLING_PERCENT has the Collector sample, and the services leave exemplars to it."""
+    monkeypatch.setenv("VOXTRACE_SAMPLING_PERCENT", percent)
+    stack = Stack(tmp_path, ports=Ports.free(), full=True)
+    layers = [Path(part).stem for part in _planned(stack, "collector").command.argv if part.endswith(".yaml")]
+
+    assert ("sampling" in layers) is sampled
+    for service in ("gateway", "asr", "translation", "synthesis"):
+        environment = _planned(stack, service).command.environment
+        assert (environment.get("OTEL_METRICS_EXEMPLAR_FILTER") == "always_off") is sampled
 
 
 def test_without_the_variables_there_is_no_other_back_end(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from voxtrace_services.native import readiness
 from voxtrace_services.native.builds import COLLECTOR, JAEGER
-from voxtrace_services.native.errors import MissingPartError
+from voxtrace_services.native.errors import MissingPartError, NativeError
 from voxtrace_services.native.headers import for_collector
 from voxtrace_services.native.layout import root
 from voxtrace_services.native.ports import LOOPBACK
@@ -19,8 +19,25 @@ if TYPE_CHECKING:
     from voxtrace_services.native.builds import Build
     from voxtrace_services.native.ports import Ports
 
-_ENDPOINT = "VOXTRACE_OTLP_ENDPOINT"
 _HEADERS = "VOXTRACE_OTLP_HEADERS"
+#: A layer that is added where its variable is set.
+CHOSEN_BY = {"sampling": "VOXTRACE_SAMPLING_PERCENT", "otlp-backend": "VOXTRACE_OTLP_ENDPOINT"}
+#: The Collector's layers in the order in which it must read them.
+LAYERS = (
+    "base",
+    "red",
+    "sampling",
+    "jaeger",
+    "prometheus",
+    "console",
+    "otlp-backend",
+    "gateway-tier",
+    "security",
+    "extras",
+)
+
+#: Those with which `voxtrace up --full` runs, beside base.yaml and extras.yaml.
+FULL = ("red", "jaeger", "prometheus", "console")
 
 
 def collector(
@@ -32,11 +49,20 @@ def collector(
     Args:
         data_dir: where its queues live.
         ports: where it listens, and where the back ends of the layers do.
-        layers: names of files in collector-config/, in order; `otlp-backend` is added by the environment.
-        environment: VOXTRACE_OTLP_ENDPOINT and VOXTRACE_OTLP_HEADERS name one more back end.
+        layers: some of `LAYERS`; those of `CHOSEN_BY` are added by the environment.
+        environment: variables that the layers name, beside those for ports and data.
     """
-    chosen = ["base", *layers, *(["otlp-backend"] if environment.get(_ENDPOINT) else []), "extras"]
-    files = [str(root() / "collector-config" / f"{layer}.yaml") for layer in chosen]
+    chosen = {
+        "base",
+        *layers,
+        *(layer for layer, name in CHOSEN_BY.items() if environment.get(name)),
+        "extras",
+    }
+    if unknown := chosen - set(LAYERS):
+        raise NativeError(
+            f"No such Collector layer: {', '.join(sorted(unknown))}. There are: {', '.join(LAYERS)}."
+        )
+    files = [str(root() / "collector-config" / f"{layer}.yaml") for layer in LAYERS if layer in chosen]
     headers = for_collector(environment[_HEADERS]) if environment.get(_HEADERS) else ""
     return Command(
         name="collector",

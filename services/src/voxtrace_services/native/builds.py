@@ -158,4 +158,17 @@ JAEGER = Build(
     ),
 )
 
-BUILDS = (COLLECTOR, JAEGER)
+# For tests alone: renders deploy/kubernetes.
+KUSTOMIZE = Build(
+    program="kustomize",
+    inputs="kustomize",
+    version_variable="VOXTRACE_KUSTOMIZE_VERSION",
+    steps=(
+        (
+            *("go", "build", "-v", "-trimpath", "-buildvcs=false", "-ldflags=-s -w"),
+            *("-o", "kustomize", "sigs.k8s.io/kustomize/kustomize/v5"),
+        ),
+    ),
+)
+
+BUILDS = (COLLECTOR, JAEGER, KUSTOMIZE)

@@ -25,7 +25,7 @@ def commands(
     Args:
         data_dir: holds a folder for each.
         ports: where they listen.
-        layers: the Collector's, after base.yaml.
+        layers: the Collector's, beside base.yaml and extras.yaml.
         env: more environment for each, by name.
     """
     return [
@@ -67,6 +67,8 @@ class Observability(Group):
         super().__init__(self._plan, on_progress=on_progress)
 
     def _plan(self) -> list[list[Process]]:
-        made = commands(self.data_dir, ports=self.ports, layers=("jaeger", "prometheus"), env=self._env)
+        made = commands(
+            self.data_dir, ports=self.ports, layers=("red", "jaeger", "prometheus"), env=self._env
+        )
         logs = self.data_dir / "logs"
         return [[Process(command, log=logs / f"{command.name}.log") for command in made]]

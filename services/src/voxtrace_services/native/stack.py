@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from voxtrace_services.native import observability, services
+from voxtrace_services.native.backends import CHOSEN_BY, FULL
 from voxtrace_services.native.errors import NativeError
 from voxtrace_services.native.group import Group
 from voxtrace_services.native.ports import LOOPBACK, Ports
@@ -18,7 +19,10 @@ if TYPE_CHECKING:
 
     from voxtrace_services.native.process import Command
 
-_BACKEND_VARIABLES = ("VOXTRACE_OTLP_ENDPOINT", "VOXTRACE_OTLP_HEADERS")
+_SAMPLING = CHOSEN_BY["sampling"]
+_COLLECTOR_VARIABLES = (*CHOSEN_BY.values(), "VOXTRACE_OTLP_HEADERS")
+# Of what is sampled away, exemplars would lead nowhere; those of the Collector's own metrics do.
+_WITHOUT_EXEMPLARS = {"OTEL_METRICS_EXEMPLAR_FILTER": "always_off"}
 
 
 class Stack(Group):
@@ -29,7 +33,8 @@ class Stack(Group):
         data_dir: holds each part's data, and the logs, which are kept.
         ports: where everything listens; those of `.env` unless given.
         full: services report to the Collector, which feeds Jaeger, Prometheus, the console and the back end
-            that VOXTRACE_OTLP_ENDPOINT names; otherwise they report to the console.
+            that VOXTRACE_OTLP_ENDPOINT names, and samples where VOXTRACE_SAMPLING_PERCENT is set (see
+            collector-config/sampling.yaml); otherwise they report to the console.
         env: more environment for single processes, by name.
         on_progress: told what happens, one short line at a time.
     """
@@ -88,8 +93,8 @@ class Stack(Group):
             servers += observability.commands(
                 self.data_dir,
                 ports=self.ports,
-                layers=("jaeger", "prometheus", "console"),
-                env={**self._env, "collector": self._backend() | self._extra("collector")},
+                layers=FULL,
+                env={**self._env, "collector": self._collector()},
             )
         ours = [
             *(
@@ -99,7 +104,7 @@ class Stack(Group):
                     ports=self.ports,
                     amqp_url=self.rabbitmq.url,
                     otlp_endpoint=self.otlp_endpoint,
-                    environment=self._extra(name),
+                    environment=self._service(name),
                 )
                 for name in services.WORKERS
             ),
@@ -108,7 +113,7 @@ class Stack(Group):
                 ports=self.ports,
                 amqp_url=self.rabbitmq.url,
                 otlp_endpoint=self.otlp_endpoint,
-                environment=self._extra("gateway"),
+                environment=self._service("gateway"),
             ),
         ]
         unknown = self._env.keys() - {command.name for command in (*servers, *ours)}
@@ -126,8 +131,13 @@ class Stack(Group):
     def _extra(self, name: str) -> dict[str, str]:
         return self._env.get(name, {})
 
-    def _backend(self) -> dict[str, str]:
-        return {name: os.environ[name] for name in _BACKEND_VARIABLES if os.environ.get(name)}
+    def _service(self, name: str) -> dict[str, str]:
+        sampled = self.full and bool(self._collector().get(_SAMPLING))
+        return (_WITHOUT_EXEMPLARS if sampled else {}) | self._extra(name)
+
+    def _collector(self) -> dict[str, str]:
+        chosen = {name: os.environ[name] for name in _COLLECTOR_VARIABLES if os.environ.get(name)}
+        return chosen | self._extra("collector")
 
     def _url(self, port: int) -> str:
         return f"http://{LOOPBACK}:{port}"

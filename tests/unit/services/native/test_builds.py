@@ -120,7 +120,7 @@ def test_a_recent_go_builds(checkout: Path, version: str) -> None:
 
 
 def test_manifests_name_the_versions_in_env() -> None:
-    """The Collector's manifest and Jaeger's module ask for the versions that .env states."""
+    """The Collector's manifest, Jaeger's module and Kustomize's ask for the versions that .env states."""
     native = root() / "deploy" / "native"
     collector = setting("VOXTRACE_COLLECTOR_VERSION")
     jaeger = setting("VOXTRACE_JAEGER_VERSION")
@@ -130,3 +130,5 @@ def test_manifests_name_the_versions_in_env() -> None:
     assert f"version: {collector}\n" in manifest
     assert {version for module, version in components if "/confmap/" not in module} == {collector}
     assert f"github.com/jaegertracing/jaeger v{jaeger}\n" in (native / "jaeger" / "go.mod").read_text()
+    kustomize = f"sigs.k8s.io/kustomize/kustomize/v5 v{setting('VOXTRACE_KUSTOMIZE_VERSION')} "
+    assert kustomize in (native / "kustomize" / "go.mod").read_text()

@@ -1,0 +1,2 @@
+// Package golden is empty: see builder.yaml.
+package golden
