@@ -96,7 +96,10 @@ def late(field: Field, watch: Watch) -> None:
 @drill(expected("TranslationCacheCold"), expected("CostBurning"))
 def cold(field: Field, watch: Watch) -> None:
     """`cold-cache`: the same words are translated again and again, at a price each time."""
-    with field.fault("cold-cache"), field.traffic(0.7):
+    # Cold is who was warm before.
+    field.uploads(30)
+    assert field.until("cache:hit_ratio:increase6h > 0.6")
+    with field.fault("cold-cache"), field.traffic(1.2):
         watch.fires("TranslationCacheCold")
         watch.fires("CostBurning")
 
