@@ -72,12 +72,16 @@ format: .venv/.dev ## rewrite the code in the house style
 schema: .venv/.dev ## write semconv.py and docs/telemetry.md from otel/schema
 	$(BIN)/python otel/schema
 
-lint: .venv/.dev ## style, import directions, what is generated from the schema
-	$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/lint-imports --no-cache
-	$(BIN)/python otel/schema --check
+dashboards: .venv/.dev ## write deploy/grafana/dashboards from the program beside them
+	$(BIN)/python deploy/grafana
 
-types: .venv/.dev ## mypy strict on both dists, the schema, and the public API as a user writes it
-	$(BIN)/mypy && $(BIN)/mypy tests/typing/api.py && cd otel/schema && ../../$(BIN)/mypy --config-file ../../pyproject.toml *.py
+lint: .venv/.dev ## style, import directions, what is generated from the schema, dashboards
+	$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/lint-imports --no-cache
+	$(BIN)/python otel/schema --check && $(BIN)/python deploy/grafana --check
+
+types: .venv/.dev ## mypy strict on both dists, the schema, the dashboards, and the public API as a user writes it
+	$(BIN)/mypy && $(BIN)/mypy tests/typing/api.py
+	for folder in otel/schema deploy/grafana; do (cd $$folder && ../../$(BIN)/mypy --config-file ../../pyproject.toml *.py) || exit; done
 
 unit: .venv/.dev ## fast tests, on no real part but FFmpeg
 	$(BIN)/python -m voxtrace_services.native install unit
@@ -123,4 +127,4 @@ lock: $(UV) ## renew the hashed requirement files from the pyproject files
 	$(LOCK) --group argos -o requirements/argos.txt
 	$(LOCK) --group pika-next -o requirements/pika-next.txt
 
-.PHONY: help setup demo up down format schema lint types unit contract integration whisper argos pika-next e2e rules test check bench-messaging bench-speech lock
+.PHONY: help setup demo up down format schema dashboards lint types unit contract integration whisper argos pika-next e2e rules test check bench-messaging bench-speech lock

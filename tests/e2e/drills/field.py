@@ -140,7 +140,7 @@ class Field:
         Args:
             every: Seconds between two.
             clip: The recording.
-            most: None is sent while so many wait for an engine: a slow machine would keep them for long.
+            most: None is sent while so many wait for an engine: a slow machine would keep them long.
         """
         over = threading.Event()
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextvars
 import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
@@ -277,54 +276,6 @@ def test_a_mounted_application_adds_no_span(
     assert Site(outer).get("/inner/upload", headers=SAMPLED).status_code == 200
     (span,) = telemetry.spans()
     assert (span["kind"], span["links"]) == ("SERVER", [LINK])
-
-
-@pytest.mark.parametrize("first", [{}, HIDDEN], ids=["recorded", "not recorded"])
-def test_the_next_request_on_a_connection_has_a_trace_of_its_own(
-    instrument: Callable[..., None], telemetry: CapturedTelemetry, first: Any
-) -> None:
-    """A request that the server starts in the context of one that ended has a trace of its own."""
-    instrument()
-    app = FastAPI()
-    site = Site(app)
-    left: list[contextvars.Context] = []
-
-    @app.get("/upload")
-    async def upload() -> None:
-        # As uvicorn does when the application asks for more of a body of which it had read enough.
-        left.append(contextvars.copy_context())
-
-    site.get(peer=COLLEAGUE, headers=first)
-    left[0].run(site.get, peer=COLLEAGUE)
-
-    spans = telemetry.spans()
-    assert [span["kind"] for span in spans] == ["SERVER"] * (1 if first else 2)
-    assert len({span["trace"] for span in spans}) == len(spans)
-    assert "parent" not in spans[-1]
-
-
-@pytest.mark.parametrize(("peer", "traces"), [(STRANGER, 2), (("testclient", 50000), 1)])
-def test_a_request_within_a_request_belongs_to_it_unless_it_is_the_next_of_its_connection(
-    instrument: Callable[..., None], telemetry: CapturedTelemetry, peer: Any, traces: int
-) -> None:
-    """What an application asks itself is a part of what it was asked; what its client asks next is not."""
-    instrument()
-    app = FastAPI()
-    site = Site(app)
-
-    @app.get("/upload")
-    async def upload() -> None:
-        await asyncio.to_thread(site.get, "/next", peer=peer)
-
-    @app.get("/next")
-    async def following() -> None:
-        """Answer."""
-
-    site.get(peer=STRANGER)
-
-    spans = telemetry.spans()
-    assert [span["name"] for span in spans] == ["GET /upload", "GET /next"]
-    assert len({span["trace"] for span in spans}) == traces
 
 
 def test_an_unhandled_exception_reaches_the_server_unmodified(

@@ -1,12 +1,12 @@
-"""How the Collector and Jaeger are started: one command each, configured by the environment."""
+"""How the Collector is started: by layers, configured by the environment."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from voxtrace_services.native import readiness
-from voxtrace_services.native.builds import COLLECTOR, JAEGER
-from voxtrace_services.native.errors import MissingPartError, NativeError
+from voxtrace_services.native.builds import COLLECTOR, built
+from voxtrace_services.native.errors import NativeError
 from voxtrace_services.native.headers import for_collector
 from voxtrace_services.native.layout import root
 from voxtrace_services.native.ports import LOOPBACK
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
-    from voxtrace_services.native.builds import Build
     from voxtrace_services.native.ports import Ports
 
 _HEADERS = "VOXTRACE_OTLP_HEADERS"
@@ -66,7 +65,7 @@ def collector(
     headers = for_collector(environment[_HEADERS]) if environment.get(_HEADERS) else ""
     return Command(
         name="collector",
-        argv=(str(_built(COLLECTOR)), *(part for file in files for part in ("--config", file))),
+        argv=(str(built(COLLECTOR)), *(part for file in files for part in ("--config", file))),
         ports={
             "collector_grpc": ports.collector_grpc,
             "collector_http": ports.collector_http,
@@ -85,35 +84,3 @@ def collector(
         },
         start_seconds=30,
     )
-
-
-def jaeger(*, ports: Ports, environment: Mapping[str, str]) -> Command:
-    """Jaeger with traces in memory; its Monitor page asks our Prometheus."""
-    return Command(
-        name="jaeger",
-        argv=(str(_built(JAEGER)), "--config", str(root() / "deploy" / "jaeger" / "config.yaml")),
-        ports={
-            "jaeger": ports.jaeger,
-            "jaeger_grpc": ports.jaeger_grpc,
-            "jaeger_otlp": ports.jaeger_otlp,
-            "jaeger_self_metrics": ports.jaeger_self_metrics,
-            "jaeger_health": ports.jaeger_health,
-        },
-        ready=readiness.http(f"http://{LOOPBACK}:{ports.jaeger_health}/status"),
-        environment={
-            **ports.environment(),
-            "VOXTRACE_PROMETHEUS_URL": f"http://{LOOPBACK}:{ports.prometheus}",
-            # Its own requests are no part of anybody's upload, and must not feed themselves.
-            "OTEL_TRACES_SAMPLER": "always_off",
-            **environment,
-        },
-        start_seconds=30,
-    )
-
-
-def _built(build: Build) -> Path:
-    if (found := build.find()) is None:
-        raise MissingPartError(
-            f"{build.program} is neither on PATH nor built: python -m voxtrace_services.native build"
-        )
-    return found

@@ -172,3 +172,17 @@ KUSTOMIZE = Build(
 )
 
 BUILDS = (COLLECTOR, JAEGER, KUSTOMIZE)
+
+
+def built(build: Build) -> Path:
+    """
+    A program that can be started.
+
+    Raises:
+        MissingPartError: when it is neither on PATH nor built.
+    """
+    if (found := build.find()) is None:
+        raise MissingPartError(
+            f"{build.program} is neither on PATH nor built: python -m voxtrace_services.native build"
+        )
+    return found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from voxtrace_services.native import alertmanager, backends, prometheus
+from voxtrace_services.native import alertmanager, backends, jaeger, prometheus
 from voxtrace_services.native.group import Group
 from voxtrace_services.native.ports import LOOPBACK
 from voxtrace_services.native.process import Command, Process
@@ -31,7 +31,7 @@ def commands(
     return [
         alertmanager.command(data_dir / "alertmanager", ports=ports, environment=env.get("alertmanager", {})),
         prometheus.command(data_dir / "prometheus", ports=ports, environment=env.get("prometheus", {})),
-        backends.jaeger(ports=ports, environment=env.get("jaeger", {})),
+        jaeger.command(data_dir / "jaeger", ports=ports, environment=env.get("jaeger", {})),
         backends.collector(
             data_dir / "collector", ports=ports, layers=layers, environment=env.get("collector", {})
         ),

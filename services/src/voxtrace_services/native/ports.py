@@ -50,6 +50,7 @@ class Ports:
     jaeger_self_metrics: int
     jaeger_health: int
     prometheus: int
+    grafana: int
     alertmanager: int
 
     @classmethod
