@@ -159,8 +159,10 @@ class Field:
 
     def waiting(self) -> int:
         """How many messages wait for, or are in, the hands of the asr and the translation."""
-        found = self.query('sum(rabbitmq_detailed_queue_messages{queue=~"transcribe|translate"})')
-        return int(float(found[0]["value"][1])) if found else 0
+        with suppress(httpx.HTTPError):
+            for one in self.query('sum(rabbitmq_detailed_queue_messages{queue=~"transcribe|translate"})'):
+                return int(float(one["value"][1]))
+        return 0
 
     @contextmanager
     def fault(self, name: str, **wish: Any) -> Iterator[None]:
