@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from voxtrace_services.native import Ports
-from voxtrace_services.native.backends import FULL, LAYERS, collector
+from voxtrace_services.native.backends import CHOSEN_BY, FULL, LAYERS, collector
 from voxtrace_services.native.builds import KUSTOMIZE
 from voxtrace_services.native.layout import root, setting
 
@@ -163,20 +163,22 @@ def test_kubernetes_selects_the_pod(rendered: dict[str, dict[str, Any]], kind: s
     assert ports <= {port["name"] for port in container["ports"]}
 
 
-@pytest.mark.skipif(not _COMPOSE.exists(), reason="there is no docker-compose.yml yet")
-def test_compose_reads_the_layers_in_order() -> None:
-    """Compose's Collector reads what the native one does, but for the choices, from this folder."""
+@pytest.mark.parametrize("chosen", [{}, dict.fromkeys(CHOSEN_BY.values(), "5")])
+def test_compose_reads_the_layers_in_order(chosen: dict[str, str]) -> None:
+    """Compose's Collector reads what the native one does, by the same variables, from this folder."""
     document = yaml.safe_load(_COMPOSE.read_text())
     collectors = [
         service for service in document["services"].values() if "base.yaml" in str(service.get("command"))
     ]
     assert collectors
     for service in collectors:
-        command = service["command"]
-        files = _named(command.split() if isinstance(command, str) else command)
+        # As compose does: what follows `:+` is there where the variable is set.
+        command = re.sub(
+            r"\$\{(\w+):\+(\S+)\}", lambda found: found[2] if found[1] in chosen else "", service["command"]
+        )
+        files = _named(command.split())
         mounted = _compose_sources(service, document.get("configs", {}))
         layers = [file.stem for file in files]
 
         assert [_source(file, mounted) for file in files] == [_LAYERS / f"{layer}.yaml" for layer in layers]
-        assert layers == [layer for layer in LAYERS if layer in layers]
-        assert set(layers) - _CHOICES == set(_native(*FULL)) - _CHOICES
+        assert layers == _native(*FULL, **chosen)

@@ -110,12 +110,15 @@ def test_secrets_are_read_by_their_readers_alone() -> None:
     assert {volume.partition(":")[2] for _, volume in mounts} == {"/run/secrets:ro"}
 
 
-def test_the_edge_alone_has_a_way_out() -> None:
-    """Of the networks one is not internal, and only those who publish a port are in it."""
+def test_few_have_a_way_out() -> None:
+    """Two networks are not internal: one for those who publish a port, one for what the Collector sends."""
     outward = {name for name, network in _DOCUMENT["networks"].items() if not (network or {}).get("internal")}
-    assert outward == {"edge"}
+    assert outward == {"edge", "backend"}
     inside = {name for name, service in _SERVICES.items() if "edge" in service.get("networks", ())}
     assert inside == {name for name, service in _SERVICES.items() if service.get("ports")}
+    assert [name for name, service in _SERVICES.items() if "backend" in service.get("networks", ())] == [
+        "collector"
+    ]
 
 
 def test_images_are_of_one_version_each() -> None:
