@@ -50,5 +50,7 @@ def private_rabbitmq(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Calla
 @pytest.fixture(scope="session")
 def observability(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Observability]:
     """Collector, Jaeger and Prometheus for the whole session; use service names of your own."""
-    with Observability(tmp_path_factory.mktemp("observability"), ports=Ports.free()) as group:
+    # In memory: on disk Jaeger keeps the links of a span without what they say.
+    env = {"jaeger": {"VOXTRACE_JAEGER_STORAGE": "memory"}}
+    with Observability(tmp_path_factory.mktemp("observability"), ports=Ports.free(), env=env) as group:
         yield group

@@ -44,6 +44,8 @@ _DEFAULTS: Final = {
     "OTEL_BSP_SCHEDULE_DELAY": "500",
     # The only place where dropped spans show.
     "OTEL_PYTHON_SDK_INTERNAL_METRICS_ENABLED": "true",
+    # The SDK's own default; but it takes an empty value for a filter, and gives up all metrics.
+    "OTEL_METRICS_EXEMPLAR_FILTER": "trace_based",
     # The stable HTTP names; by default contrib still emits those of 2021.
     "OTEL_SEMCONV_STABILITY_OPT_IN": "http",
     "OTEL_EXPORTER_PROMETHEUS_HOST": "127.0.0.1",
@@ -68,7 +70,8 @@ class VoxtraceDistro(BaseDistro):  # type: ignore[misc]  # as above
 
     def _configure(self, **_kwargs: object) -> None:
         for name, value in _DEFAULTS.items():
-            os.environ.setdefault(name, value)
+            # An empty variable counts as unset (OpenTelemetry specification, environment variables).
+            os.environ[name] = os.environ.get(name) or value
         if "OTEL_PYTHON_EXCLUDED_URLS" not in os.environ:
             os.environ.setdefault(_FASTAPI_EXCLUDED_URLS, _PROBES)
 

@@ -76,6 +76,7 @@ def test_defaults() -> None:
         "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf",
         "OTEL_EXPORTER_PROMETHEUS_HOST": "127.0.0.1",
         "OTEL_LOGS_EXPORTER": "otlp",
+        "OTEL_METRICS_EXEMPLAR_FILTER": "trace_based",
         "OTEL_METRICS_EXPORTER": "otlp",
         "OTEL_PROPAGATORS": "tracecontext,baggage",
         "OTEL_PYTHON_FASTAPI_EXCLUDED_URLS": r"^\w+://[^/]*/health$,^\w+://[^/]*/metrics/?$",
@@ -92,6 +93,13 @@ def test_settings_win_over_defaults() -> None:
     VoxtraceDistro().configure()
     assert os.environ["OTEL_TRACES_EXPORTER"] == "console"
     assert "OTEL_PYTHON_FASTAPI_EXCLUDED_URLS" not in os.environ
+
+
+def test_an_empty_setting_is_none() -> None:
+    """A variable that is set to nothing has its default, as the specification says."""
+    os.environ["OTEL_METRICS_EXEMPLAR_FILTER"] = ""
+    VoxtraceDistro().configure()
+    assert os.environ["OTEL_METRICS_EXEMPLAR_FILTER"] == "trace_based"
 
 
 def test_ours_take_the_place_of_upstreams() -> None:
